@@ -1,0 +1,97 @@
+"""The roles of the pipeline: all that a plug-in author reads.
+
+Promises common to Scorer, Attributor, Infiller and Check: one result per input in the same
+order, an empty batch and an empty text are legal, inputs are left unchanged, and the same batch
+gives the same results. The pipeline checks count and identity and raises ContractError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from trustydetox.records import Attribution, Finding, MaskedText, Rewrite, Toxicity
+
+
+class Scorer(Protocol):
+    """Says whether a text is toxic: absolute."""
+
+    def score(self, texts: Sequence[str], /) -> list[Toxicity]:
+        """One toxicity per text."""
+        ...
+
+
+class Attributor(Protocol):
+    """Says which words make it so: relative."""
+
+    def attribute(self, texts: Sequence[str], /) -> list[Attribution]:
+        """One attribution per text, whose `.text` is that text."""
+        ...
+
+
+class Masker(Protocol):
+    """Turns weights into the spans that must go."""
+
+    def mask(self, attribution: Attribution, /) -> MaskedText:
+        """The spans to rewrite; none is a legal answer."""
+        ...
+
+
+class Infiller(Protocol):
+    """Proposes what to put in place of the masked spans."""
+
+    def infill(self, masked: Sequence[MaskedText], /) -> list[tuple[Rewrite, ...]]:
+        """Candidates per masked text, best first, maybe none; `.original` is the masked text's."""
+        ...
+
+
+class Check(Protocol):
+    """Measures a candidate against one requirement."""
+
+    @property
+    def name(self) -> str:
+        """The word by which records name this check."""
+        ...
+
+    def check(self, rewrites: Sequence[Rewrite], /) -> list[Finding]:
+        """One finding per candidate."""
+        ...
+
+
+class Action(StrEnum):
+    """What may be done to a passage of a row."""
+
+    EDIT = "edit"
+    SCORE = "score"
+    LEAVE = "leave"
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A text inside a row.
+
+    path: the column's name for a plain text column, else a JSON Pointer such as
+        `/messages/2/content`; it is also the record's `field`.
+    role: whose words (`user`, `assistant`, `completion`, …), `text` for a plain column.
+    """
+
+    path: str
+    role: str
+    text: str
+    action: Action
+
+
+class RowFormat(Protocol):
+    """Where in a row the texts are: `write(row, texts of read(row)) == row`."""
+
+    def read(self, row: Mapping[str, Any], /) -> list[Passage]:
+        """The passages of a row, in reading order."""
+        ...
+
+    def write(
+        self, row: Mapping[str, Any], texts: Sequence[str | None], /
+    ) -> dict[str, Any] | None:
+        """The row with one text per passage; None among them drops the row."""
+        ...

@@ -1,0 +1,121 @@
+"""Spans and edits: where in a text something is, and what to put there instead.
+
+Offsets are half-open and count code points of the *original* text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from trustydetox.errors import SpanError
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A non-empty half-open range of code points."""
+
+    start: int
+    end: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.end:
+            raise SpanError(f"expected 0 <= start < end, got {self.start}:{self.end}")
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+    def of(self, text: str) -> str:
+        """The characters of `text` inside this span."""
+        return text[self.start : self.end]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Edit:
+    """One replacement; an empty `replacement` deletes the span."""
+
+    span: Span
+    replacement: str
+
+
+def require_disjoint(spans: Sequence[Span], length: int) -> None:
+    """Raise SpanError unless `spans` are sorted, disjoint and inside a text of `length`.
+
+    Touching spans are disjoint.
+    """
+    previous = 0
+    for span in spans:
+        if span.start < previous:
+            raise SpanError(f"span {span.start}:{span.end} starts before {previous}")
+        previous = span.end
+    if previous > length:
+        raise SpanError(f"span end {previous} is past the end of a text of {length} characters")
+
+
+def merge(spans: Iterable[Span], *, gap: int = 0) -> tuple[Span, ...]:
+    """The fewest sorted spans that cover the same characters, joined over up to `gap` others."""
+    merged: list[Span] = []
+    for span in sorted(spans):
+        if merged and span.start <= merged[-1].end + gap:
+            merged[-1] = Span(merged[-1].start, max(merged[-1].end, span.end))
+        else:
+            merged.append(span)
+    return tuple(merged)
+
+
+def apply_edits(text: str, edits: Sequence[Edit]) -> str:
+    """`text` with every edit made; edits must be sorted, disjoint and inside the text."""
+    require_disjoint([edit.span for edit in edits], len(text))
+    pieces: list[str] = []
+    kept = 0
+    for edit in edits:
+        pieces += (text[kept : edit.span.start], edit.replacement)
+        kept = edit.span.end
+    return "".join((*pieces, text[kept:]))
+
+
+def compose(text: str, first: Sequence[Edit], second: Sequence[Edit]) -> tuple[Edit, ...]:
+    """One list of edits of `text` that equals making `first` and then `second`.
+
+    `second` is given in offsets of the text after `first`. Where the two overlap, the result
+    is one edit over the union; elsewhere edits stay apart.
+    """
+    middle = apply_edits(text, first)
+    require_disjoint([edit.span for edit in second], len(middle))
+    # Blocks of (original range, replacement) grown until no edit of either list crosses a border.
+    blocks: list[tuple[int, int, int, int]] = []  # original start, end; middle start, end
+    shift = 0
+    for edit in first:
+        start = edit.span.start + shift
+        blocks.append((edit.span.start, edit.span.end, start, start + len(edit.replacement)))
+        shift += len(edit.replacement) - len(edit.span)
+    for edit in second:
+        low, high = edit.span.start, edit.span.end
+        touched = [block for block in blocks if block[2] < high and low < block[3]]
+        if touched:
+            left, right = touched[0], touched[-1]
+            grown = (
+                left[0] - max(0, left[2] - low),
+                right[1] + max(0, high - right[3]),
+                min(left[2], low),
+                max(right[3], high),
+            )
+        else:
+            before = [block for block in blocks if block[3] <= low]
+            offset = before[-1][1] - before[-1][3] if before else 0
+            grown = (low + offset, high + offset, low, high)
+        inside = [b for b in blocks if grown[0] <= b[0] and b[1] <= grown[1]]
+        blocks = sorted([b for b in blocks if b not in inside] + [grown])
+    return tuple(
+        Edit(Span(start, end), _edited(middle, low, high, second))
+        for start, end, low, high in blocks
+    )
+
+
+def _edited(middle: str, low: int, high: int, edits: Sequence[Edit]) -> str:
+    inside = [
+        Edit(Span(edit.span.start - low, edit.span.end - low), edit.replacement)
+        for edit in edits
+        if low <= edit.span.start and edit.span.end <= high
+    ]
+    return apply_edits(middle[low:high], inside)
