@@ -1,0 +1,1 @@
+"""Training: what builds the mini models and what trains on cleaned rows."""
