@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from unicodedata import category
 
 from trustydetox.errors import SpanError
 
@@ -110,6 +111,62 @@ def compose(text: str, first: Sequence[Edit], second: Sequence[Edit]) -> tuple[E
         Edit(Span(start, end), _edited(middle, low, high, second))
         for start, end, low, high in blocks
     )
+
+
+def minimal(text: str, edits: Sequence[Edit]) -> tuple[Edit, ...]:
+    """Edits with the same effect that leave out the whole words which stay.
+
+    Words (and single signs between them) that a span and its replacement have in common at
+    either end are taken out of the edit; an edit that changes nothing goes. A border never falls
+    inside a word. Where only an insertion would remain, the edit keeps the piece after it (at
+    the end of the span: before it), because a span is never empty.
+    """
+    return tuple(
+        trimmed
+        for edit in edits
+        if (trimmed := _trimmed(text, edit)).replacement != trimmed.span.of(text)
+    )
+
+
+def _trimmed(text: str, edit: Edit) -> Edit:
+    before, after = _pieces(edit.span.of(text)), _pieces(edit.replacement)
+    most = min(len(before), len(after))
+    head = 0
+    while head < most and before[head] == after[head]:
+        head += 1
+    tail = 0
+    while tail < most - head and before[-1 - tail] == after[-1 - tail]:
+        tail += 1
+    if head + tail == len(before):
+        head, tail = (head, tail - 1) if tail else (head - 1, tail)
+    start = edit.span.start + sum(map(len, before[:head]))
+    end = edit.span.end - sum(map(len, before[len(before) - tail :]))
+    return Edit(Span(start, end), "".join(after[head : len(after) - tail]))
+
+
+def _pieces(text: str) -> list[str]:
+    """`text` cut into words, runs of space and single signs; marks stay with what they mark."""
+    pieces: list[str] = []
+    last = ""
+    for character in text:
+        kind = _kind(character)
+        if pieces and (kind == "mark" or (kind == last and kind != "sign")):
+            pieces[-1] += character
+        else:
+            pieces.append(character)
+            last = kind
+    return pieces
+
+
+def _kind(character: str) -> str:
+    if character.isalnum() or character in "_'\u2019":
+        return "word"
+    if character.isspace():
+        return "space"
+    # Combining marks, and joiners such as those inside an emoji.
+    if category(character)[0] == "M" or category(character) == "Cf":
+        return "mark"
+    return "sign"
 
 
 def _edited(middle: str, low: int, high: int, edits: Sequence[Edit]) -> str:

@@ -1,0 +1,470 @@
+"""The pipeline: gate, attribute, mask, infill, check, and what happens where nothing passes.
+
+It knows the roles only; which steps play them is a recipe's choice.
+
+Scores of one text differ by float noise with the batch it is scored in. So that no record depends
+on batch size or neighbours, every choice that such noise could turn is made on values computed
+alone, in a batch of one: see `is_unsettled`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Literal, TypeVar, get_args
+
+from trustydetox.errors import ConfigError, ContractError, did_you_mean
+from trustydetox.records import (
+    Attempt,
+    Attribution,
+    Finding,
+    MaskedText,
+    Record,
+    Rewrite,
+    Toxicity,
+    Verdict,
+)
+from trustydetox.roles import Attributor, Check, Infiller, Masker, Scorer, SteadyMasker
+from trustydetox.spans import Edit, Span, apply_edits, compose, merge, minimal
+
+Fallback = Literal["drop", "redact", "keep"]
+
+TIE = 2e-3
+"""Two values nearer than this are compared anew, each computed alone."""
+
+ROUNDING = 2e-5
+"""Relative distance to a border of rounding within which a value is computed alone."""
+
+DIGITS = 4
+"""Significant digits with which records write a value."""
+
+T = TypeVar("T")
+
+
+def is_unsettled(value: float, *borders: float) -> bool:
+    """Whether float noise could put `value` on the other side of a border.
+
+    Borders are the given ones (within `TIE`) and those between two numbers of `DIGITS`
+    significant digits (within a relative `ROUNDING`), so that what is written stays the same too.
+    """
+    if any(abs(value - border) <= TIE for border in borders):
+        return True
+    if value == 0.0 or not math.isfinite(value):
+        return False
+    exponent = math.floor(math.log10(abs(value)))
+    digits = abs(value) * 10.0 ** (DIGITS - 1 - exponent)
+    return abs(digits % 1.0 - 0.5) <= ROUNDING * digits
+
+
+def never(text: str, /) -> bool:
+    """No text is foreign."""
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a scan says of one text; `masked` is None where the text isn't toxic."""
+
+    text: str
+    toxicity: Toxicity
+    masked: MaskedText | None
+
+
+@dataclass(slots=True)
+class _Case:
+    """A toxic text on its way through the rounds."""
+
+    text: str
+    toxicity: Toxicity
+    current: Attempt
+    masked: tuple[MaskedText, ...] = ()  # of the original, one per round
+    misses: list[Attempt] = field(default_factory=list)
+    taken: Attempt | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detoxifier:
+    """Turns texts into records: clean texts leave as they came, toxic ones are mended or fall back.
+
+    threshold: a text of this toxicity or more is toxic.
+    fallback: what leaves where no candidate passes: nothing, the text with its masked spans
+        replaced by `redaction`, or the text as it came.
+    rounds: how often the best candidate so far may be masked and infilled again.
+    is_foreign: whether a text is in a language that the steps don't read; such a text is scored
+        and never mended.
+    """
+
+    scorer: Scorer
+    attributor: Attributor
+    masker: Masker
+    infiller: Infiller
+    checks: Sequence[Check]
+    threshold: float = 0.5
+    fallback: Fallback = "drop"
+    redaction: str = "[removed]"
+    rounds: int = 3
+    is_foreign: Callable[[str], bool] = never
+
+    def __post_init__(self) -> None:
+        if not self.checks:
+            raise ConfigError("checks must hold at least one check, else any rewrite passes")
+        if not 0.0 < self.threshold <= 1.0:
+            raise ConfigError(f"threshold must be in (0, 1], got {self.threshold}")
+        if self.rounds < 1:
+            raise ConfigError(f"rounds must be at least 1, got {self.rounds}")
+        known = get_args(Fallback)
+        if self.fallback not in known:
+            near = did_you_mean(str(self.fallback), known)
+            raise ConfigError(f"no fallback is called {self.fallback!r}{near}")
+
+    def run(self, texts: Iterable[str], *, batch_size: int = 256) -> Iterator[Record]:
+        """One record per text, in order; pulls `batch_size` texts at a time.
+
+        Toxic texts of one such window go through the rounds together. What a record says depends
+        neither on `batch_size` nor on the neighbours of its text.
+        """
+        if batch_size < 1:
+            raise ConfigError(f"batch_size must be at least 1, got {batch_size}")
+        return self._stream(iter(_texts(texts)), batch_size)
+
+    def find(self, texts: Sequence[str]) -> list[Found]:
+        """Toxicity of each text and, where it is toxic, its masked spans; nothing is mended.
+
+        All of `texts` is one window. A toxic foreign text has no masked span.
+        """
+        texts = [_text(text, index) for index, text in enumerate(_texts(texts))]
+        scores = self._gate(texts, labels=True)
+        toxic = [i for i, score in enumerate(scores) if score.overall >= self.threshold]
+        foreign = {i for i in toxic if self.is_foreign(texts[i])}
+        native = [i for i in toxic if i not in foreign]
+        masked: dict[int, MaskedText] = {i: MaskedText(texts[i], ()) for i in foreign}
+        masked |= zip(native, self._mask([texts[i] for i in native], written=True), strict=True)
+        return [
+            Found(text, score, masked.get(i))
+            for i, (text, score) in enumerate(zip(texts, scores, strict=True))
+        ]
+
+    def _stream(self, texts: Iterator[str], batch_size: int) -> Iterator[Record]:
+        seen = 0
+        while window := list(islice(texts, batch_size)):
+            yield from self._clean([_text(text, seen + i) for i, text in enumerate(window)])
+            seen += len(window)
+
+    def _clean(self, texts: Sequence[str]) -> list[Record]:
+        scores = self._gate(texts)
+        cases = {
+            index: _Case(text, score, Attempt(Rewrite(text, ()), score, ()))
+            for index, (text, score) in enumerate(zip(texts, scores, strict=True))
+            if score.overall >= self.threshold
+        }
+        for case in cases.values():
+            if self.is_foreign(case.text):
+                case.reason = "language"
+        active = [case for case in cases.values() if not case.reason]
+        for _ in range(self.rounds):
+            active = self._round(active)
+        settled = dict(zip(cases, self._records(list(cases.values())), strict=True))
+        return [
+            settled.get(i) or Record(text, Verdict.CLEAN, text, score)
+            for i, (text, score) in enumerate(zip(texts, scores, strict=True))
+        ]
+
+    def _round(self, cases: Sequence[_Case]) -> list[_Case]:
+        """One round over `cases`; returns those that got better without passing."""
+        pending: list[tuple[_Case, MaskedText]] = []
+        masks = self._mask([case.current.rewrite.text for case in cases])
+        for case, masked in zip(cases, masks, strict=True):
+            if masked.masked:
+                case.masked += (_on_original(case.current.rewrite, masked),)
+                pending.append((case, masked))
+            elif not case.misses:
+                case.reason = "no-span"
+        infilled = self._infill([masked for _, masked in pending])
+        queues: list[tuple[_Case, list[Rewrite]]] = []
+        for (case, _), proposals in zip(pending, infilled, strict=True):
+            candidates = _candidates(case.current.rewrite, proposals)
+            if candidates:
+                queues.append((case, candidates))
+            elif not case.misses:
+                case.reason = "no-candidate"
+        missed: dict[int, list[Attempt]] = {}
+        for rank in range(max((len(queue) for _, queue in queues), default=0)):
+            waiting = [
+                (case, queue[rank])
+                for case, queue in queues
+                if case.taken is None and rank < len(queue)
+            ]
+            attempts = self._judge([rewrite for _, rewrite in waiting])
+            for (case, _), attempt in zip(waiting, attempts, strict=True):
+                if attempt.passed:
+                    case.taken = attempt
+                else:
+                    case.misses.append(attempt)
+                    missed.setdefault(id(case), []).append(attempt)
+        better: list[_Case] = []
+        for case, _ in queues:
+            if case.taken is not None:
+                continue
+            case.reason = "checks"
+            best = self._lowest(missed[id(case)])
+            if self._is_lower(best, case.current):
+                case.current = best
+                better.append(case)
+        return better
+
+    def _records(self, cases: Sequence[_Case]) -> list[Record]:
+        """What leaves for each toxic text; redacted texts are scored anew, together."""
+        edits: list[tuple[Edit, ...]] = []
+        for case in cases:
+            if case.taken is not None:
+                edits.append(case.taken.rewrite.edits)
+            elif self.fallback == "redact":
+                edits.append(self._redacted(case))
+            else:
+                edits.append(())
+        changed = [i for i, case in enumerate(cases) if case.taken is None and edits[i]]
+        outputs = [apply_edits(cases[i].text, edits[i]) for i in changed]
+        after = dict(zip(changed, self._gate(outputs), strict=True))
+        return [self._record(case, edits[i], after.get(i)) for i, case in enumerate(cases)]
+
+    def _record(self, case: _Case, edits: tuple[Edit, ...], after: Toxicity | None) -> Record:
+        masked = _joined(case.text, case.masked)
+        if case.taken is not None:
+            return Record(
+                case.text,
+                Verdict.REWRITTEN,
+                case.taken.rewrite.text,
+                case.toxicity,
+                edits=edits,
+                masked=masked,
+                toxicity_after=case.taken.toxicity,
+                findings=case.taken.findings,
+            )
+        return Record(
+            case.text,
+            Verdict.UNRESOLVED,
+            None if self.fallback == "drop" else apply_edits(case.text, edits),
+            case.toxicity,
+            reason=case.reason,
+            edits=edits,
+            masked=masked,
+            toxicity_after=after,
+            findings=self._nearest(case.misses),
+        )
+
+    def _redacted(self, case: _Case) -> tuple[Edit, ...]:
+        masked = _joined(case.text, case.masked)
+        spans = merge(masked.masked) if masked else ()
+        # Nothing to point at: the whole text goes, so that redacting never lets it out whole.
+        spans = spans or (Span(0, len(case.text)),)
+        return tuple(
+            Edit(span, self.redaction) for span in spans if span.of(case.text) != self.redaction
+        )
+
+    def _nearest(self, misses: Sequence[Attempt]) -> tuple[Finding, ...]:
+        """Findings of the miss that failed least: fewest failures, then the lowest toxicity."""
+        if not misses:
+            return ()
+        fewest = min(_failures(miss) for miss in misses)
+        return self._lowest([miss for miss in misses if _failures(miss) == fewest]).findings
+
+    def _gate(self, texts: Sequence[str], *, labels: bool = False) -> list[Toxicity]:
+        """Toxicity of each text; blank ones are clean without asking the scorer."""
+        scored = [text for text in texts if text.strip()]
+        scores = iter(self._score(scored, labels=labels))
+        return [next(scores) if text.strip() else Toxicity(0.0) for text in texts]
+
+    def _score(self, texts: Sequence[str], *, labels: bool = False) -> list[Toxicity]:
+        if not texts:
+            return []
+        scores = _returned(self.scorer, self.scorer.score(list(texts)), len(texts))
+        if len(texts) == 1:
+            return scores
+        return [
+            self._score_alone(text)
+            if is_unsettled(score.overall, self.threshold)
+            or (labels and any(map(is_unsettled, score.by_label.values())))
+            else score
+            for text, score in zip(texts, scores, strict=True)
+        ]
+
+    def _score_alone(self, text: str) -> Toxicity:
+        return self._score([text])[0]
+
+    def _mask(self, texts: Sequence[str], *, written: bool = False) -> list[MaskedText]:
+        """Spans to go, of each text; `written`: their weights go into a file.
+
+        Texts are attributed together only where the masker can say that noise couldn't change
+        its choice.
+        """
+        if not isinstance(self.masker, SteadyMasker):
+            return [self._mask_one(self._attribute([text])[0]) for text in texts]
+        found: list[MaskedText] = []
+        for text, attribution in zip(texts, self._attribute(texts), strict=True):
+            masked = self._mask_one(attribution)
+            if len(texts) > 1 and (
+                self.masker.is_near_tie(attribution, TIE)
+                or (written and any(map(is_unsettled, masked.weights)))
+            ):
+                masked = self._mask_one(self._attribute([text])[0])
+            found.append(masked)
+        return found
+
+    def _mask_one(self, attribution: Attribution) -> MaskedText:
+        masked = self.masker.mask(attribution)
+        _require_same(self.masker, masked.text, attribution.text)
+        return masked
+
+    def _attribute(self, texts: Sequence[str]) -> list[Attribution]:
+        if not texts:
+            return []
+        found = _returned(self.attributor, self.attributor.attribute(list(texts)), len(texts))
+        for text, attribution in zip(texts, found, strict=True):
+            _require_same(self.attributor, attribution.text, text)
+        return found
+
+    def _infill(self, masked: Sequence[MaskedText]) -> list[tuple[Rewrite, ...]]:
+        if not masked:
+            return []
+        found = _returned(self.infiller, self.infiller.infill(list(masked)), len(masked))
+        for one, candidates in zip(masked, found, strict=True):
+            for candidate in candidates:
+                _require_same(self.infiller, candidate.original, one.text)
+        return found
+
+    def _judge(self, rewrites: Sequence[Rewrite]) -> list[Attempt]:
+        """Candidates with what the guide and every check found; the guide's finding is first."""
+        columns = [self._check(check, rewrites) for check in self.checks]
+        scores = self._gate([rewrite.text for rewrite in rewrites])
+        return [
+            Attempt(rewrite, score, (self._guided(score), *findings))
+            for rewrite, score, *findings in zip(rewrites, scores, *columns, strict=True)
+        ]
+
+    def _guided(self, score: Toxicity) -> Finding:
+        passed = score.overall < self.threshold
+        return Finding("toxicity", passed, score.overall, self.threshold)
+
+    def _check(self, check: Check, rewrites: Sequence[Rewrite]) -> list[Finding]:
+        found = _returned(check, check.check(list(rewrites)), len(rewrites))
+        for finding in found:
+            _require_same(check, finding.check, check.name)
+        if len(rewrites) == 1:
+            return found
+        return [
+            self._check(check, [rewrite])[0]
+            if is_unsettled(finding.value, finding.limit)
+            else finding
+            for rewrite, finding in zip(rewrites, found, strict=True)
+        ]
+
+    def _lowest(self, attempts: Sequence[Attempt]) -> Attempt:
+        """The least toxic attempt, of equals the first."""
+        least = min(attempt.toxicity.overall for attempt in attempts)
+        near = [a for a in attempts if a.toxicity.overall <= least + TIE]
+        if len(near) > 1:
+            near = [self._attempt_alone(attempt) for attempt in near]
+        return min(near, key=lambda attempt: attempt.toxicity.overall)
+
+    def _is_lower(self, attempt: Attempt, current: Attempt) -> bool:
+        if abs(attempt.toxicity.overall - current.toxicity.overall) <= TIE:
+            attempt, current = self._attempt_alone(attempt), self._attempt_alone(current)
+        return attempt.toxicity.overall < current.toxicity.overall
+
+    def _attempt_alone(self, attempt: Attempt) -> Attempt:
+        return replace(attempt, toxicity=self._gate([attempt.rewrite.text])[0])
+
+
+def _texts(texts: Iterable[str]) -> Iterable[str]:
+    if isinstance(texts, str):
+        raise ConfigError("expected several texts, got one str: pass [text]")
+    if not isinstance(texts, Iterable):
+        raise ConfigError(f"expected several texts, got {type(texts).__name__}")
+    return texts
+
+
+def _text(text: object, index: int) -> str:
+    if not isinstance(text, str):
+        raise ConfigError(f"expected a str, got {type(text).__name__} at position {index}")
+    return text
+
+
+def _returned(step: object, results: Sequence[T], count: int) -> list[T]:
+    if not isinstance(results, Sequence) or isinstance(results, str):
+        kind = type(results).__name__
+        raise ContractError(f"{type(step).__name__} returned {kind}, expected a list")
+    if len(results) != count:
+        raise ContractError(
+            f"{type(step).__name__} returned {len(results)} results for {count} inputs"
+        )
+    return list(results)
+
+
+def _require_same(step: object, got: str, expected: str) -> None:
+    if got != expected:
+        raise ContractError(
+            f"{type(step).__name__} returned a result for something else than it was given"
+        )
+
+
+def _failures(attempt: Attempt) -> int:
+    return sum(not finding.passed for finding in attempt.findings)
+
+
+def _candidates(current: Rewrite, proposals: Iterable[Rewrite]) -> list[Rewrite]:
+    """Proposals for the current text as rewrites of the original, each output once.
+
+    One that changes nothing, or only undoes all that was mended, is no candidate.
+    """
+    seen = {current.original, current.text}
+    candidates: list[Rewrite] = []
+    for proposal in proposals:
+        edits = compose(current.original, current.edits, proposal.edits)
+        rewrite = Rewrite(current.original, minimal(current.original, edits))
+        if rewrite.text not in seen:
+            seen.add(rewrite.text)
+            candidates.append(rewrite)
+    return candidates
+
+
+def _on_original(rewrite: Rewrite, masked: MaskedText) -> MaskedText:
+    """`masked`, given in offsets of the rewritten text, in offsets of the original."""
+    if not rewrite.edits:
+        return masked
+    strengths = masked.weights or (1.0,) * len(masked.masked)
+    spans: dict[Span, float] = {}
+    for span, strength in zip(masked.masked, strengths, strict=True):
+        # Deleting the span makes one edit that wasn't there: the span's place in the original.
+        composed = compose(rewrite.original, rewrite.edits, (Edit(span, ""),))
+        (place,) = (edit.span for edit in composed if edit not in rewrite.edits)
+        spans[place] = max(strength, spans.get(place, 0.0))
+    return _merged(rewrite.original, spans)
+
+
+def _joined(text: str, rounds: Sequence[MaskedText]) -> MaskedText | None:
+    """All that was masked in any round; None where no round masked."""
+    if len(rounds) < 2:
+        return rounds[0] if rounds else None
+    spans: dict[Span, float] = {}
+    for masked in rounds:
+        strengths = masked.weights or (1.0,) * len(masked.masked)
+        for span, strength in zip(masked.masked, strengths, strict=True):
+            spans[span] = max(strength, spans.get(span, 0.0))
+    return _merged(text, spans)
+
+
+def _merged(text: str, spans: dict[Span, float]) -> MaskedText:
+    """One mask over all of `spans`; a joined span is as strong as its strongest part."""
+    places = merge(spans)
+    weights = tuple(
+        max(
+            strength
+            for span, strength in spans.items()
+            if place.start <= span.start and span.end <= place.end
+        )
+        for place in places
+    )
+    return MaskedText(text, places, weights)
