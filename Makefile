@@ -1,0 +1,108 @@
+# make demo       clean the bundled rows with the embedded models
+# make test       lint, types, layers, tests: at most 10 minutes on two cores
+# make test-all   the same, and all that needs a browser or a fresh install; fails where one lacks
+# make bench      speed and memory, side by side
+# make mutants    break the core on purpose 50 times and count what the tests catch
+# make lint | wheel | clean
+#
+# All that is needed is make and Python 3.11, 3.12 or 3.13 with its venv module. pip's own
+# settings (PIP_*, pip.conf) decide where packages come from. PYTHON=… picks the interpreter.
+
+VENV := .venv
+BIN := $(VENV)/bin
+CORE := trustydetox/errors.py,trustydetox/spans.py,trustydetox/records.py,trustydetox/roles.py,trustydetox/detoxifier.py,trustydetox/rows/*
+DEMO := build/demo.jsonl
+
+# Nothing here asks a network but pip; two test workers share the cores rather than fight for them.
+export HF_HUB_OFFLINE := 1
+export TOKENIZERS_PARALLELISM := false
+
+.PHONY: demo test test-all lint unit cover smoke bench mutants wheel clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/run.stamp
+	@rm -rf $(DEMO) $(DEMO).detox
+	@mkdir -p build
+	$(BIN)/trustydetox clean trustydetox/embedded/demo.jsonl -o $(DEMO) --field text
+	$(BIN)/trustydetox diff $(DEMO).detox --stat
+	@echo "Cleaned rows: $(DEMO)"
+	@echo "Run folder:   $(DEMO).detox (open report.html in a browser)"
+
+test: lint unit cover
+
+test-all: test smoke
+	$(BIN)/python -m pytest -m needs --require-tools
+
+lint: $(VENV)/dev.stamp
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/mypy
+
+unit: $(VENV)/dev.stamp
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --cov --cov-report=
+
+# Branches taken, not lines: a line can be reached with its other way out never seen.
+cover: unit
+	@$(BIN)/coverage json -q -o build/coverage.json --include='$(CORE)'
+	@$(BIN)/coverage report --include='$(CORE)'
+	@$(BIN)/python -c 'import json; t = json.load(open("build/coverage.json"))["totals"]; \
+	share = t["covered_branches"] / t["num_branches"]; \
+	print(f"branch coverage of the core: {share:.1%} (95 % wanted)"); raise SystemExit(share < 0.95)'
+
+# The wheel alone, installed as a user would, cleans a file outside of this checkout.
+smoke: wheel
+	rm -rf build/smoke
+	$(BASE_PYTHON) -m venv build/smoke
+	build/smoke/bin/python -m pip install -q -c constraints.txt dist/*.whl
+	echo '{"text": "You are an idiot."}' > build/smoke/in.jsonl
+	cd build/smoke && bin/trustydetox clean in.jsonl -o out.jsonl --field text && cat out.jsonl
+	rm -rf build/smoke
+
+bench: $(VENV)/dev.stamp
+	$(BIN)/python -m benchmarks
+
+mutants: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.mutants
+
+wheel: $(VENV)/dev.stamp
+	rm -rf dist
+	$(BIN)/python -m hatchling build -t wheel
+
+clean:
+	rm -rf $(VENV) build dist .coverage .coverage.* .*_cache .hypothesis *.egg-info
+
+# ----------------------------------------------------------------------------------- environment
+
+CANDIDATES = $(or $(PYTHON),python3 python3.11 python3.12 python3.13)
+# `true`: make takes a last status of 127 (a version manager's stand-in) for no answer at all.
+IS_SUITABLE = -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null
+HAS_VENV = -c 'import ensurepip, venv' 2>/dev/null
+SUITABLE = $(shell for p in $(CANDIDATES); do $$p $(IS_SUITABLE) && echo $$p; done; true)
+BASE_PYTHON = $(shell for p in $(SUITABLE); do $$p $(HAS_VENV) && echo $$p && break; done; true)
+FREE_GB = $(shell df -Pk . | awk 'NR == 2 { print int($$4 / 1048576) }')
+
+define require_python
+$(if $(SUITABLE),,$(error no Python 3.11, 3.12 or 3.13 among: $(CANDIDATES). \
+Install one, or say make PYTHON=/path/to/python3))
+$(if $(BASE_PYTHON),,$(error $(firstword $(SUITABLE)) has no venv module: \
+install it (Debian: apt-get install python3-venv) or say make PYTHON=/path/to/python3))
+endef
+
+define require_disk
+$(if $(wildcard $(BIN)/python),,$(if $(filter 0 1 2 3 4 5 6 7,$(FREE_GB)),$(error 8 GB of free disk are needed here \
+(PyTorch is most of it), $(FREE_GB) GB are free)))
+endef
+
+$(VENV)/run.stamp: pyproject.toml constraints.txt
+	$(require_python)
+	$(require_disk)
+	@echo "Installing the tested versions into $(VENV): some minutes, once"
+	@$(BASE_PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/run.stamp
+	@echo "Installing the developers' tools into $(VENV)"
+	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	@touch $@

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+# No test asks a network; set before any library of the Hub is imported.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+PROGRAMS = {"chromium": ("chromium", "chromium-browser", "google-chrome")}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--require-tools",
+        action="store_true",
+        help="fail, rather than skip, where a program that a test needs is not installed",
+    )
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in item.iter_markers("needs"):
+        tool = marker.args[0]
+        if not any(map(shutil.which, PROGRAMS[tool])):
+            message = f"{tool} is not installed: `make test-all` insists on it"
+            if item.config.getoption("--require-tools"):
+                pytest.fail(message, pytrace=False)
+            pytest.skip(message)
+
+
+@pytest.fixture
+def chromium() -> str:
+    """The path of a Chromium; mark the test `needs("chromium")`."""
+    path = next(filter(None, map(shutil.which, PROGRAMS["chromium"])), None)
+    assert path is not None
+    return path
