@@ -78,8 +78,9 @@ CANDIDATES = $(or $(PYTHON),python3 python3.11 python3.12 python3.13)
 # `true`: make takes a last status of 127 (a version manager's stand-in) for no answer at all.
 IS_SUITABLE = -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null
 HAS_VENV = -c 'import ensurepip, venv' 2>/dev/null
-SUITABLE = $(shell for p in $(CANDIDATES); do $$p $(IS_SUITABLE) && echo $$p; done; true)
-BASE_PYTHON = $(shell for p in $(SUITABLE); do $$p $(HAS_VENV) && echo $$p && break; done; true)
+# Asked only where something is to be installed, and then once.
+SUITABLE = $(eval SUITABLE := $(shell for p in $(CANDIDATES); do $$p $(IS_SUITABLE) && echo $$p; done; true))$(SUITABLE)
+BASE_PYTHON = $(eval BASE_PYTHON := $(shell for p in $(SUITABLE); do $$p $(HAS_VENV) && echo $$p && break; done; true))$(BASE_PYTHON)
 FREE_GB = $(shell df -Pk . | awk 'NR == 2 { print int($$4 / 1048576) }')
 
 define require_python

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ def bare(tmp_path: Path) -> Path:
 
 def dry_run(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["make", "--no-print-directory", "-n", *arguments],
+        ["make", "--no-print-directory", "-n", f"PYTHON={sys.executable}", *arguments],
         capture_output=True,
         text=True,
         cwd=tree,
