@@ -393,7 +393,7 @@ def _text(text: object, index: int) -> str:
 
 
 def _returned(step: object, results: Sequence[T], count: int) -> list[T]:
-    if not isinstance(results, Sequence) or isinstance(results, str):
+    if not isinstance(results, list | tuple):
         kind = type(results).__name__
         raise ContractError(f"{type(step).__name__} returned {kind}, expected a list")
     if len(results) != count:
