@@ -1,0 +1,217 @@
+"""How many of fifty small faults, planted in the core one at a time, the tests catch.
+
+`python -m tests.mutants` (or `make mutants`) plants them in a copy, prints what survived, and
+fails below 45. The choice is seeded: the same code gives the same fifty.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+
+ROOT = Path(__file__).parents[1]
+CORE = ("errors.py", "spans.py", "records.py", "roles.py", "detoxifier.py", "rows/*.py")
+# Where the tests of each part are; the nearest go first, since a run ends at the first failure.
+TESTS = ("tests/core", "tests/rows")
+PLANTED = 50
+WANTED = 45
+# Many times what the tests take: a fault that never ends is caught by this.
+TIMEOUT_S = 300
+
+SWAPPED: dict[type[ast.AST], type[ast.AST]] = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.And: ast.Or,
+    ast.Or: ast.And,
+}
+RENAMED = {"min": "max", "max": "min", "any": "all", "all": "any", "sorted": "list"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """The `number`-th place of a module that can be broken, and how it reads before and after."""
+
+    module: str
+    number: int
+    line: int
+    change: str
+
+
+def breakable(tree: ast.AST) -> Iterator[tuple[ast.AST, str]]:
+    """Every node that can be broken, with the name of the operator or value in it."""
+    for field, child in ast.iter_fields(tree):
+        # Annotations and decorators of a frozen dataclass do nothing that a test could see.
+        if field in {"annotation", "returns", "decorator_list", "type_params"}:
+            continue
+        for node in child if isinstance(child, list) else [child]:
+            # `zip(strict=…)` asserts what is already known: no input can tell.
+            if not isinstance(node, ast.AST) or getattr(node, "arg", None) == "strict":
+                continue
+            match node:
+                case ast.Compare(ops=[op]) | ast.BinOp(op=op) | ast.BoolOp(op=op):
+                    if type(op) in SWAPPED:
+                        yield node, f"{type(op).__name__} -> {SWAPPED[type(op)].__name__}"
+                case ast.Call(func=ast.Name(id=name)) if name in RENAMED:
+                    yield node, f"{name} -> {RENAMED[name]}"
+                case ast.UnaryOp(op=ast.Not()):
+                    yield node, "not x -> x"
+                case ast.Constant(value=bool() as value):
+                    yield node, f"{value} -> {not value}"
+                case ast.Constant(value=int() as value):
+                    yield node, f"{value} -> {value + 1}"
+                case ast.Raise():
+                    yield node, "raise -> pass"
+                case ast.Continue():
+                    yield node, "continue -> break"
+                case ast.Break():
+                    yield node, "break -> continue"
+                case _:
+                    pass
+            yield from breakable(node)
+
+
+class Breaking(ast.NodeTransformer):
+    """Breaks one node and leaves the rest."""
+
+    def __init__(self, target: ast.AST) -> None:
+        self.target = target
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        """The node, broken if it is the target."""
+        if node is not self.target:
+            return self.generic_visit(node)
+        match node:
+            case ast.Compare(ops=[op]):
+                node.ops = [SWAPPED[type(op)]()]  # type: ignore[list-item]
+            case ast.BinOp(op=op) | ast.BoolOp(op=op):
+                node.op = SWAPPED[type(op)]()  # type: ignore[assignment]
+            case ast.Call(func=ast.Name(id=name) as called):
+                called.id = RENAMED[name]
+            case ast.UnaryOp(operand=operand):
+                return operand
+            case ast.Constant(value=bool() as value):
+                node.value = not value
+            case ast.Constant(value=int() as value):
+                node.value = value + 1
+            case ast.Raise():
+                return ast.copy_location(ast.Pass(), node)
+            case ast.Continue():
+                return ast.copy_location(ast.Break(), node)
+            case ast.Break():
+                return ast.copy_location(ast.Continue(), node)
+            case _:
+                raise AssertionError(f"no way to break {type(node).__name__}")
+        return node
+
+
+def faults() -> list[Fault]:
+    """Every fault that could be planted in the core, in reading order."""
+    package = ROOT / "trustydetox"
+    return [
+        Fault(path.relative_to(package).as_posix(), number, getattr(node, "lineno", 0), change)
+        for pattern in CORE
+        for path in sorted(package.glob(pattern))
+        for number, (node, change) in enumerate(breakable(ast.parse(path.read_text("utf-8"))))
+    ]
+
+
+def broken(source: str, number: int) -> str:
+    """The source with its `number`-th breakable place broken."""
+    tree = ast.parse(source)
+    target = list(breakable(tree))[number][0]
+    return ast.unparse(ast.fix_missing_locations(Breaking(target).visit(tree)))
+
+
+def passes(tree: Path) -> bool:
+    """Whether the tests of the core pass on a copy."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *TESTS]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    try:
+        done = subprocess.run(
+            command,
+            cwd=tree,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
+
+
+def copy_tree(target: Path) -> Path:
+    """The code and the tests, where they can be broken."""
+    skipped = shutil.ignore_patterns("__pycache__", "*.safetensors")
+    for folder in ("trustydetox", "tests"):
+        shutil.copytree(ROOT / folder, target / folder, ignore=skipped)
+    shutil.copy(ROOT / "pyproject.toml", target)
+    return target
+
+
+def main() -> int:
+    """Exit code: 0 if at least 45 of the 50 were caught."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=0)
+    seed = parser.parse_args().seed
+    everything = faults()
+    chosen = sorted(
+        random.Random(seed).sample(everything, PLANTED), key=lambda f: (f.module, f.line)
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        trees: SimpleQueue[Path] = SimpleQueue()
+        for worker in range(2):
+            trees.put(copy_tree(Path(folder) / str(worker)))
+        healthy = trees.get()
+        if not passes(healthy):
+            print("the tests fail with nothing planted: nothing can be said", file=sys.stderr)
+            return 1
+        trees.put(healthy)
+
+        def survives(fault: Fault) -> bool:
+            tree = trees.get()
+            path = tree / "trustydetox" / fault.module
+            source = path.read_text("utf-8")
+            try:
+                path.write_text(broken(source, fault.number), "utf-8")
+                return passes(tree)
+            finally:
+                path.write_text(source, "utf-8")
+                trees.put(tree)
+
+        with ThreadPoolExecutor(2) as pool:
+            lived = [
+                f for f, alive in zip(chosen, pool.map(survives, chosen), strict=True) if alive
+            ]
+    for fault in lived:
+        print(f"survived: trustydetox/{fault.module}:{fault.line}  {fault.change}")
+    caught = PLANTED - len(lived)
+    print(f"{caught} of {PLANTED} faults caught ({WANTED} wanted), of {len(everything)} possible")
+    return 0 if caught >= WANTED else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
