@@ -10,11 +10,12 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import accumulate
 from pathlib import Path
+from random import Random
 from typing import Any, Literal
 
 from trustydetox.errors import ConfigError, InputError, did_you_mean
@@ -72,6 +73,26 @@ class Source:
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    def take(self, rows: Sequence[int]) -> Source:
+        """The rows of these numbers, in this order."""
+        return Source(
+            self.name,
+            tuple(self.texts[row] for row in rows),
+            tuple(self.labels[row] for row in rows),
+            None if self.spans is None else tuple(self.spans[row] for row in rows),
+            {name: tuple(column[row] for row in rows) for name, column in self.columns.items()},
+        )
+
+    def without(self, seen: Container[str]) -> Source:
+        """The rows whose normalised text isn't in `seen`: what no training row gave away."""
+        return self.take([i for i, text in enumerate(self.texts) if normalise(text) not in seen])
+
+    def sample(self, rows: int, *, seed: int = 0) -> Source:
+        """At most so many rows, drawn without replacement and kept in order."""
+        if len(self) <= rows:
+            return self
+        return self.take(sorted(Random(seed).sample(range(len(self)), rows)))
 
 
 Row = Mapping[str, Any]
