@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections import Counter
 from importlib.resources import files
 from typing import Any
@@ -48,12 +49,22 @@ def rows() -> list[dict[str, Any]]:
     return [json.loads(line) for line in demo_lines()[:-1]]
 
 
+def is_part_of_a_word(character: str) -> bool:
+    return unicodedata.category(character)[:1] in {"L", "M", "N"}
+
+
 def misplaced_spans(row: dict[str, Any]) -> list[list[int]]:
-    """The spans that leave the text, overlap one before, or begin or end with white space."""
+    """The spans that leave the text, overlap one before, or don't begin and end with a word."""
     text, previous, wrong = row["text"], 0, []
     for start, end in row["spans"]:
-        covered = text[start:end]
-        if not previous <= start < end <= len(text) or covered != covered.strip():
+        inside = previous <= start < end <= len(text)
+        if not (
+            inside
+            and all(is_part_of_a_word(text[at]) for at in (start, end - 1))
+            and not any(
+                map(is_part_of_a_word, text[max(start - 1, 0) : start] + text[end : end + 1])
+            )
+        ):
             wrong.append([start, end])
         previous = max(previous, end)
     return wrong
@@ -103,15 +114,17 @@ def test_every_span_lies_on_its_words(rows: list[dict[str, Any]]) -> None:
 @pytest.mark.parametrize(
     ("spans", "wrong"),
     [
-        ([[4, 10]], [[4, 10]]),  # past the end of nine characters
+        ([[4, 11]], [[4, 11]]),  # past the end of ten characters
         ([[4, 4]], [[4, 4]]),  # empty
         ([[3, 9]], [[3, 9]]),  # starts on the space
         ([[0, 3], [2, 9]], [[2, 9]]),  # overlaps the one before
+        ([[4, 10]], [[4, 10]]),  # takes the full stop along
+        ([[4, 8]], [[4, 8]]),  # leaves a letter behind
         ([[0, 3], [4, 9]], []),
     ],
 )
 def test_a_misplaced_span_is_noticed(spans: list[list[int]], wrong: list[list[int]]) -> None:
-    assert misplaced_spans({"text": "you idiot", "spans": spans}) == wrong
+    assert misplaced_spans({"text": "you idiot.", "spans": spans}) == wrong
 
 
 @pytest.mark.parametrize(
