@@ -1,0 +1,142 @@
+"""The guide: one small encoder that says whether a text is toxic and which words make it so.
+
+all-MiniLM-L6-v2's encoder with one linear layer over every token. Column 0 is the logit that the
+token lies inside a toxic span. Columns 1 and up are contributions to the document logits (overall,
+then one per label): a document logit is the log-sum-exp over the tokens' contributions, so that a
+text is as toxic as its worst words (multiple-instance learning), and clean words add nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trustydetox.errors import ModelError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from torch import Tensor
+    from torch.nn import Linear
+    from transformers import BertModel
+
+MAX_TOKENS = 128
+"""Longest window the guide was trained on, the two special tokens included."""
+
+
+@dataclass(frozen=True)
+class Guide:
+    """The network with what it needs to read text and to speak in probabilities.
+
+    labels: names of the document logits after the overall one.
+    scale, shift: per document logit z, the calibrated probability is sigmoid(scale * z + shift).
+    """
+
+    tokenizer: Tokenizer
+    encoder: BertModel
+    head: Linear
+    labels: tuple[str, ...]
+    scale: tuple[float, ...]
+    shift: tuple[float, ...]
+
+    def tokens(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Head outputs per token, shape (batch, tokens, 2 + labels)."""
+        hidden = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        output: Tensor = self.head(hidden)
+        return output
+
+    def document(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        """Document logits, shape (batch, 1 + labels); padding doesn't count."""
+        hidden = mask[:, :, None] == 0
+        return tokens[:, :, 1:].masked_fill(hidden, float("-inf")).logsumexp(dim=1)
+
+    def logit(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Calibrated log-odds of the overall toxicity, shape (batch,): what captum explains."""
+        return self.document(self.tokens(ids, mask), mask)[:, 0] * self.scale[0] + self.shift[0]
+
+
+def new_guide(tokenizer: Tokenizer, config: dict[str, Any], labels: tuple[str, ...]) -> Guide:
+    """A guide with fresh weights; `config` is that of a Bert encoder."""
+    import torch
+    from transformers import BertConfig, BertModel
+
+    # No dropout: training is a few epochs, and on a CPU drawing the masks costs a tenth of it.
+    settings = BertConfig(
+        **{**config, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    )
+    settings._attn_implementation = "sdpa"
+    head = torch.nn.Linear(settings.hidden_size, 2 + len(labels))
+    count = 1 + len(labels)
+    return Guide(
+        tokenizer,
+        BertModel(settings, add_pooling_layer=False),
+        head,
+        labels,
+        (1.0,) * count,
+        (0.0,) * count,
+    )
+
+
+def save_guide(guide: Guide, folder: Path) -> None:
+    """Write guide.safetensors (half precision), guide.json and tokenizer.json."""
+    import torch
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {f"encoder.{k}": v for k, v in guide.encoder.state_dict().items()}
+    tensors |= {f"head.{k}": v for k, v in guide.head.state_dict().items()}
+    half = {k: v.to(torch.float16).contiguous() for k, v in tensors.items() if v.is_floating_point()}
+    save_file(half, folder / "guide.safetensors")
+    config = {
+        key: value
+        for key, value in guide.encoder.config.to_diff_dict().items()
+        if key not in ("transformers_version", "dtype", "_attn_implementation")
+    }
+    settings = {
+        "labels": guide.labels,
+        "scale": guide.scale,
+        "shift": guide.shift,
+        "encoder": config,
+    }
+    (folder / "guide.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+    guide.tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
+
+
+def load_guide(folder: Path) -> Guide:
+    """Read what `save_guide` wrote, as float32 in evaluation mode with frozen weights."""
+    import torch
+    from safetensors.torch import load_file
+    from tokenizers import Tokenizer
+
+    path = folder / "guide.safetensors"
+    if not path.is_file():
+        raise ModelError(
+            f"the guide's weights are missing: expected {path.name} beside the package's "
+            "embedded models; reinstall trustydetox, or build them: trustydetox train embedded"
+        )
+    settings = json.loads((folder / "guide.json").read_text(encoding="utf-8"))
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    # Fresh weights that are overwritten at once needn't be drawn.
+    with torch.device("meta"):
+        guide = new_guide(tokenizer, settings["encoder"], tuple(settings["labels"]))
+    tensors = {name: value.float() for name, value in load_file(path).items()}
+    parts = {"encoder": guide.encoder, "head": guide.head}
+    for name, part in parts.items():
+        part.to_empty(device="cpu")
+        part.load_state_dict(
+            {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(name)},
+            strict=False,
+        )
+        part.requires_grad_(False)
+        part.eval()
+    return Guide(
+        tokenizer,
+        guide.encoder,
+        guide.head,
+        guide.labels,
+        tuple(settings["scale"]),
+        tuple(settings["shift"]),
+    )

@@ -1,0 +1,233 @@
+"""Training of the guide, in two stages that checkpoint and resume.
+
+Stage `document` sees no span label: what integrated gradients find after it is owed to document
+labels alone. Stage `span` goes on with the spans that people marked, and with copies of those texts
+whose marked words are masked: they are not toxic any more.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trustydetox.embedded.guide import MAX_TOKENS, Guide
+from trustydetox.training.examples import LABELS, Example
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+UNKNOWN = -1.0
+"""Target of a loss term that an example says nothing about."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """How one stage trains.
+
+    epochs: passes over the examples; a fraction ends inside a pass.
+    tokens: per batch, padding included.
+    rate: peak learning rate of the encoder; the head learns ten times as fast.
+    span_weight: of the token loss; 0 hides every span label.
+    """
+
+    name: str
+    epochs: float
+    rate: float
+    span_weight: float
+    tokens: int = 2048
+    seed: int = 7
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """An example as numbers; `spans` is empty where nobody marked any."""
+
+    ids: tuple[int, ...]
+    spans: tuple[float, ...]
+    document: tuple[float, ...]
+    weight: float
+
+
+def encode(guide: Guide, examples: Sequence[Example], *, with_spans: bool) -> list[Encoded]:
+    """Examples as token ids with targets; texts longer than a window lose their end."""
+    result: list[Encoded] = []
+    encodings = guide.tokenizer.encode_batch([example.text for example in examples])
+    for example, encoding in zip(examples, encodings, strict=True):
+        ids = tuple(encoding.ids)
+        offsets = encoding.offsets
+        if len(ids) > MAX_TOKENS:
+            ids = (*ids[: MAX_TOKENS - 1], ids[-1])
+            offsets = [*offsets[: MAX_TOKENS - 1], (0, 0)]
+        spans: tuple[float, ...] = ()
+        if with_spans and example.spans is not None:
+            spans = tuple(
+                UNKNOWN
+                if start == end
+                else float(any(s.start < end and start < s.end for s in example.spans))
+                for start, end in offsets
+            )
+        toxic = UNKNOWN if example.toxic is None else example.toxic
+        labels = (example.labels.get(label, UNKNOWN) for label in LABELS)
+        result.append(Encoded(ids, spans, (toxic, *labels), example.weight))
+    return result
+
+
+def batches(items: Sequence[Encoded], tokens: int, seed: int) -> Iterator[list[Encoded]]:
+    """Every item once, in batches of similar length whose order is shuffled by `seed`."""
+    rng = random.Random(seed)
+    order = sorted(range(len(items)), key=lambda i: (len(items[i].ids) + 4 * rng.random(), i))
+    groups: list[list[Encoded]] = []
+    group: list[Encoded] = []
+    for index in order:
+        if (len(group) + 1) * len(items[index].ids) > tokens:
+            groups.append(group)
+            group = []
+        group.append(items[index])
+    groups.append(group)
+    rng.shuffle(groups)
+    yield from (g for g in groups if g)
+
+
+def train_guide(
+    guide: Guide,
+    examples: Sequence[Example],
+    stage: Stage,
+    checkpoint: Path,
+    report: Callable[[str], None],
+) -> None:
+    """Train `guide` in place; goes on from `checkpoint` where one lies from the same stage.
+
+    Word and position embeddings stay frozen: rare words keep what pre-training knew of them.
+    """
+    import torch
+    from safetensors.torch import load_file, save_file
+    from torch.nn.functional import binary_cross_entropy_with_logits
+
+    torch.manual_seed(stage.seed)
+    items = encode(guide, examples, with_spans=stage.span_weight > 0)
+    total = sum(1 for _ in batches(items, stage.tokens, stage.seed))
+    steps = math.ceil(total * stage.epochs)
+    guide.encoder.embeddings.requires_grad_(False)
+    trained = [p for p in guide.encoder.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": trained, "lr": stage.rate, "weight_decay": 0.01},
+            {"params": list(guide.head.parameters()), "lr": 10 * stage.rate, "weight_decay": 0.0},
+        ],
+        betas=(0.9, 0.98),
+        foreach=True,
+    )
+    warmup = min(200, steps // 10 + 1)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer,
+        lambda step: min((step + 1) / warmup, max(0.02, (steps - step) / (steps - warmup + 1))),
+    )
+    start = 0
+    if checkpoint.is_file():
+        saved = load_file(checkpoint)
+        start = int(saved.pop("step"))
+        _restore(saved, guide, optimizer)
+        for _ in range(start):
+            schedule.step()
+    mask_id = guide.tokenizer.token_to_id("[MASK]")
+    losses: list[float] = []
+    for step in range(start, steps):
+        epoch, index = divmod(step, total)
+        if step == start or index == 0:
+            queue = list(batches(items, stage.tokens, stage.seed + epoch))
+        batch = _with_masked_copies(queue[index], mask_id, stage.seed + step)
+        ids, mask, spans, document, weight = _tensors(batch, LABELS)
+        tokens = guide.tokens(ids, mask)
+        logits = guide.document(tokens, mask)
+        known = document != UNKNOWN
+        loss = binary_cross_entropy_with_logits(
+            logits, document.clamp(min=0), reduction="none"
+        )
+        columns = torch.tensor([1.0] + [0.25] * len(LABELS))
+        objective = (loss * known * weight[:, None] * columns).sum() / len(batch)
+        if stage.span_weight:
+            marked = spans != UNKNOWN
+            if marked.any():
+                token_loss = binary_cross_entropy_with_logits(
+                    tokens[:, :, 0], spans.clamp(min=0), reduction="none"
+                )
+                # Per text with marks, so that long clean texts don't drown the marked words.
+                per_text = (token_loss * marked).sum(1) / marked.sum(1).clamp(min=8)
+                objective = objective + stage.span_weight * per_text.sum() / len(batch)
+        optimizer.zero_grad()
+        objective.backward()
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizer.step()
+        schedule.step()
+        losses.append(float(objective.detach()))
+        if step % 100 == 99 or step == steps - 1:
+            recent = sum(losses[-100:]) / len(losses[-100:])
+            report(f"{stage.name}: step {step + 1} of {steps}, loss {recent:.4f}")
+        if step % 500 == 499:
+            partial = checkpoint.with_suffix(".part")
+            save_file(_snapshot(guide, optimizer, step + 1), partial)
+            partial.replace(checkpoint)
+
+
+def _with_masked_copies(batch: list[Encoded], mask_id: int, seed: int) -> list[Encoded]:
+    """The batch, with a copy of some marked texts whose marked words are masked and so clean."""
+    rng = random.Random(seed)
+    copies = []
+    for item in batch:
+        if any(value > 0 for value in item.spans) and rng.random() < 0.15:
+            ids = tuple(
+                mask_id if value > 0 else token
+                for token, value in zip(item.ids, item.spans, strict=True)
+            )
+            clean = tuple(min(value, 0.0) for value in item.spans)
+            copies.append(Encoded(ids, clean, (0.05, *(UNKNOWN for _ in LABELS)), 1.0))
+    return batch + copies
+
+
+def _tensors(
+    batch: Sequence[Encoded], labels: Sequence[str]
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """ids, mask, spans of shape (batch, tokens); document (batch, 1 + labels); weight (batch,)."""
+    import torch
+
+    longest = max(len(item.ids) for item in batch)
+    ids = torch.zeros(len(batch), longest, dtype=torch.long)
+    mask = torch.zeros(len(batch), longest, dtype=torch.long)
+    spans = torch.full((len(batch), longest), UNKNOWN)
+    for row, item in enumerate(batch):
+        size = len(item.ids)
+        ids[row, :size] = torch.tensor(item.ids)
+        mask[row, :size] = 1
+        if item.spans:
+            spans[row, :size] = torch.tensor(item.spans)
+    document = torch.tensor([item.document for item in batch])
+    return ids, mask, spans, document, torch.tensor([item.weight for item in batch])
+
+
+def _snapshot(guide: Guide, optimizer: object, step: int) -> dict[str, Tensor]:
+    import torch
+
+    tensors = {f"encoder.{k}": v for k, v in guide.encoder.state_dict().items()}
+    tensors |= {f"head.{k}": v for k, v in guide.head.state_dict().items()}
+    for index, slots in optimizer.state_dict()["state"].items():  # type: ignore[attr-defined]
+        tensors |= {f"optimizer.{index}.{k}": v for k, v in slots.items()}
+    tensors["step"] = torch.tensor(step)
+    return {name: tensor.contiguous() for name, tensor in tensors.items()}
+
+
+def _restore(saved: dict[str, Tensor], guide: Guide, optimizer: object) -> None:
+    def part(prefix: str) -> dict[str, Tensor]:
+        return {k.removeprefix(prefix): v for k, v in saved.items() if k.startswith(prefix)}
+
+    guide.encoder.load_state_dict(part("encoder."))
+    guide.head.load_state_dict(part("head."))
+    state = optimizer.state_dict()  # type: ignore[attr-defined]
+    slots: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in part("optimizer.").items():
+        index, slot = name.split(".", 1)
+        slots.setdefault(int(index), {})[slot] = tensor
+    optimizer.load_state_dict({**state, "state": slots})  # type: ignore[attr-defined]
