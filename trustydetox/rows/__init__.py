@@ -1,0 +1,26 @@
+"""Files of rows: reading them with every byte accounted for, and writing them back."""
+
+from __future__ import annotations
+
+from trustydetox.rows.columns import Columns, choose_columns
+from trustydetox.rows.formats import (
+    MAX_ROW_BYTES,
+    FileFormat,
+    build_writer,
+    format_of,
+    open_reader,
+)
+from trustydetox.rows.tables import Reader, Row, Writer
+
+__all__ = [
+    "MAX_ROW_BYTES",
+    "Columns",
+    "FileFormat",
+    "Reader",
+    "Row",
+    "Writer",
+    "build_writer",
+    "choose_columns",
+    "format_of",
+    "open_reader",
+]
