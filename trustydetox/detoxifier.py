@@ -130,6 +130,10 @@ class Detoxifier:
             raise ConfigError(f"batch_size must be at least 1, got {batch_size}")
         return self._stream(iter(_texts(texts)), batch_size)
 
+    def score(self, texts: Sequence[str]) -> list[Toxicity]:
+        """Toxicity of each text as the gate sees it; all of `texts` is one window."""
+        return self._gate([_text(text, index) for index, text in enumerate(_texts(texts))])
+
     def find(self, texts: Sequence[str]) -> list[Found]:
         """Toxicity of each text and, where it is toxic, its masked spans; nothing is mended.
 
