@@ -199,6 +199,29 @@ class Lacks:
         return Finding(self.name, count < 1, float(count), 1.0)
 
 
+@dataclass(frozen=True)
+class NoisyCheck:
+    """Another check's findings, their values off by up to `noise` with the batch; exact alone."""
+
+    inner: Check
+    noise: float = 1e-4
+
+    @property
+    def name(self) -> str:
+        return self.inner.name
+
+    def check(self, rewrites: Sequence[Rewrite], /) -> list[Finding]:
+        exact = self.inner.check(rewrites)
+        if len(rewrites) == 1:
+            return exact
+        texts = [rewrite.text for rewrite in rewrites]
+        values = [one.value + self.noise * swing(i, texts) for i, one in enumerate(exact)]
+        return [
+            Finding(one.check, value >= one.limit, value, one.limit)
+            for one, value in zip(exact, values, strict=True)
+        ]
+
+
 def detoxifier(
     *,
     scorer: Scorer | None = None,

@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+from tests.fakes import SteadyWordMasker, WordMasker
+from trustydetox.roles import Action, Passage, SteadyMasker
+
+
+def test_a_masker_that_knows_its_ties_is_told_from_one_that_does_not() -> None:
+    assert isinstance(SteadyWordMasker(), SteadyMasker)
+    assert not isinstance(WordMasker(), SteadyMasker)
+
+
+def test_actions_are_the_words_that_row_formats_use() -> None:
+    assert [str(action) for action in Action] == ["edit", "score", "leave"]
+
+
+def test_passages_with_equal_fields_are_equal() -> None:
+    passage = Passage("/messages/0/content", "user", "hello", Action.EDIT)
+    assert passage == Passage("/messages/0/content", "user", "hello", Action.EDIT)
+    assert passage != Passage("/messages/0/content", "user", "hello", Action.LEAVE)
