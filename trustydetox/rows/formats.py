@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import IO, Any
@@ -64,15 +64,21 @@ def format_of(name: str) -> FileFormat:
     return FileFormat(table, compression)
 
 
-def open_reader(name: str, *, max_row_bytes: int = MAX_ROW_BYTES) -> Reader:
+def open_reader(
+    name: str,
+    *,
+    max_row_bytes: int = MAX_ROW_BYTES,
+    watch: Callable[[bytes], object] | None = None,
+) -> Reader:
     """A reader for a file by its ending, `-` for JSON lines from standard input.
 
-    A row of more than `max_row_bytes` is a bad row.
+    max_row_bytes: a longer row is a bad row; Parquet has no such limit.
+    watch: is shown the bytes of the file as they are read, Parquet excepted.
     """
     file_format = format_of(name)
     if file_format.table == "parquet":
         return ParquetReader(name)
-    stream = Stream(name, file_format.compression)
+    stream = Stream(name, file_format.compression, watch)
     try:
         if file_format.table == "jsonl":
             return read_json_lines(stream, name, max_row_bytes)

@@ -10,7 +10,7 @@ import gzip
 import os
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, cast
 
@@ -49,11 +49,15 @@ def kind_of(head: bytes) -> str:
 class Stream:
     """Pieces of an input, read once.
 
+    watch: is shown every piece as it lies in the file, before it is unpacked.
     fault: why the pieces end before the input does; `""` while all is well.
     """
 
-    def __init__(self, name: str, compression: str) -> None:
+    def __init__(
+        self, name: str, compression: str, watch: Callable[[bytes], object] | None = None
+    ) -> None:
         self.fault = ""
+        self._watch = watch
         self._name = name
         self._compression = compression
         self._taken = 0
@@ -110,6 +114,8 @@ class Stream:
             if not piece:
                 return
             self._taken += len(piece)
+            if self._watch is not None:
+                self._watch(piece)
             yield piece
 
     def _unzipped(self) -> Iterator[bytes]:

@@ -1,0 +1,129 @@
+"""A file that appears whole or not at all: written under another name, synced, then renamed."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, cast
+
+from trustydetox.errors import ConfigError, DetoxError, ResourceError
+from trustydetox.rows.streams import packed
+
+
+class _Digested:
+    """A binary file that counts and hashes what is written to it."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.size = 0
+        self.hash = hashlib.sha256()
+        self.closed = False
+        self._file = file
+
+    def write(self, data: Any) -> int:
+        self.size += len(data)
+        self.hash.update(data)
+        self._file.write(data)
+        return len(data)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def writable(self) -> bool:
+        return True
+
+
+class Output:
+    """Where cleaned rows go: a file that replaces `destination` on `commit`, or a stream.
+
+    destination: `-` is standard output, which can't be taken back; None is nowhere.
+    sink: what a writer of its own bytes writes into.
+    """
+
+    def __init__(self, destination: str | None, compression: str) -> None:
+        self._path: Path | None = None
+        self._part: Path | None = None
+        if destination == "-":
+            self._file: IO[bytes] = sys.stdout.buffer
+        elif destination is None:
+            self._file = Path(os.devnull).open("wb")  # noqa: SIM115  (closed by __exit__)
+        else:
+            self._path = Path(destination)
+            self._part = self._path.with_name(f".{self._path.name}.part")
+            if self._path.is_dir():
+                raise ConfigError(f"can't write {destination}: it is a folder")
+            if not os.access(self._path.parent, os.W_OK):
+                known = "it can't be written to" if self._path.parent.exists() else "it isn't there"
+                raise ConfigError(f"can't write {destination}: its folder: {known}")
+            self._file = self._part.open("wb")
+        self._digested = _Digested(self._file)
+        self._is_packed = bool(compression)
+        self.sink = packed(cast("IO[bytes]", self._digested), compression)
+
+    def __enter__(self) -> Output:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._file is not sys.stdout.buffer:
+            # A full disk may refuse the last bytes once more; the error that counts is on its way.
+            with suppress(OSError):
+                self._file.close()
+        if self._part is not None:
+            self._part.unlink(missing_ok=True)
+
+    def write(self, data: bytes) -> None:
+        """The next bytes, before compression."""
+        self.sink.write(data)
+
+    def finish(self) -> dict[str, Any]:
+        """Size and sha256 of the file, which is now complete and on disk under another name."""
+        if self._is_packed:
+            self.sink.close()
+        self._file.flush()
+        if self._part is not None:
+            os.fsync(self._file.fileno())
+        return {"bytes": self._digested.size, "sha256": self._digested.hash.hexdigest()}
+
+    def commit(self) -> None:
+        """Put the file in its place."""
+        if self._path is not None and self._part is not None:
+            self._file.close()
+            self._part.replace(self._path)
+            self._part = None
+            sync_folder(self._path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Make renames inside a folder survive a power cut."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def plain_errors(destination: str) -> Iterator[None]:
+    """Turn what the system refuses into errors that name the file."""
+    try:
+        yield
+    except (DetoxError, BrokenPipeError):
+        raise
+    except MemoryError as error:
+        raise ResourceError("out of memory") from error
+    except OSError as error:
+        place = error.filename or ("standard output" if destination == "-" else destination)
+        said = f"can't write {place}: {error.strerror or error}"
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.EIO}:
+            raise ResourceError(said) from error
+        raise ConfigError(said) from error

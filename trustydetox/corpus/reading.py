@@ -1,0 +1,62 @@
+"""From rows to the passages inside them, a window at a time; bad rows stay among the good ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import NamedTuple
+
+from trustydetox.corpus.windows import windows
+from trustydetox.errors import InputError
+from trustydetox.roles import Passage
+from trustydetox.rows import Columns, Reader, Row, choose_columns
+
+
+class Found(NamedTuple):
+    """A row and its passages; a bad row has none and a reason."""
+
+    row: Row
+    passages: Sequence[Passage]
+    reason: str = ""
+
+
+class PassageReader:
+    """Windows of rows with their passages, read once.
+
+    Looks at the first window at once, so that a file without the fields is an InputError before
+    anything is made of it.
+
+    fields: as in `choose_columns`.
+    is_whole: whether the values of all columns are needed, not those of the chosen ones alone.
+    columns: what was chosen; None as long as no readable row has come.
+    """
+
+    def __init__(self, reader: Reader, fields: Sequence[str], *, is_whole: bool = False) -> None:
+        self._reader = reader
+        self._fields = fields
+        self.columns: Columns | None = choose_columns(fields, reader.columns, [])
+        wanted = None
+        if self.columns is not None and not is_whole:
+            wanted = list(self.columns.actions)
+        rows = windows(reader.rows(wanted))
+        first = next(rows, [])
+        self._choose(first)
+        self._windows = chain([first], rows)
+
+    def __iter__(self) -> Iterator[list[Found]]:
+        for window in self._windows:
+            self._choose(window)
+            yield [self._found(row) for row in window]
+
+    def _choose(self, window: Sequence[Row]) -> None:
+        if self.columns is None:
+            good = [row.values for row in window if not row.error]
+            self.columns = choose_columns(self._fields, self._reader.columns, good)
+
+    def _found(self, row: Row) -> Found:
+        if row.error or self.columns is None:
+            return Found(row, (), row.error)
+        try:
+            return Found(row, self.columns.read(row.values))
+        except InputError as error:
+            return Found(row, (), str(error))

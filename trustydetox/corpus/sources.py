@@ -1,0 +1,71 @@
+"""The input of a run: its reader, what identifies it, and a copy where undoing needs one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+from pathlib import Path
+from typing import IO, Any
+
+from trustydetox.errors import ConflictError, InputError
+from trustydetox.rows import Reader, open_reader
+
+CHUNK = 1 << 20
+
+
+class Source:
+    """A file to read, or `-` for standard input.
+
+    keeps_bytes: whether `copy_into` will be called, before the second window is read.
+    """
+
+    def __init__(self, name: str, *, max_row_bytes: int, keeps_bytes: bool) -> None:
+        self.name = name
+        self._size = 0
+        self._hash = hashlib.sha256()
+        self._early: list[bytes] | None = [] if keeps_bytes else None
+        self._copy: IO[bytes] | None = None
+        self._state: tuple[int, int] | None = None
+        watch = self._see if name == "-" else None
+        self.reader: Reader = open_reader(name, max_row_bytes=max_row_bytes, watch=watch)
+        if name != "-":
+            self._state = self._stat()
+            with Path(name).open("rb") as file:
+                while piece := file.read(CHUNK):
+                    self._size += len(piece)
+                    self._hash.update(piece)
+
+    @property
+    def fingerprint(self) -> dict[str, Any]:
+        """Size and sha256; those of standard input once it has been read."""
+        return {"bytes": self._size, "sha256": self._hash.hexdigest()}
+
+    def copy_into(self, file: IO[bytes]) -> None:
+        """Put the bytes of the input into `file`, those of standard input as they come."""
+        if self.name == "-":
+            file.writelines(self._early or ())
+            self._early, self._copy = None, file
+            return
+        with Path(self.name).open("rb") as source:
+            shutil.copyfileobj(source, file, CHUNK)
+
+    def require_unchanged(self) -> None:
+        """Raise ConflictError where somebody wrote to the file since it was opened."""
+        if self._state is not None and self._stat() != self._state:
+            raise ConflictError(f"{self.name} was changed while it was read: run again")
+
+    def _see(self, piece: bytes) -> None:
+        self._size += len(piece)
+        self._hash.update(piece)
+        if self._copy is not None:
+            self._copy.write(piece)
+        elif self._early is not None:
+            self._early.append(piece)
+
+    def _stat(self) -> tuple[int, int]:
+        found = os.stat(self.name)  # noqa: PTH116  (the name may be any path)
+        if not stat.S_ISREG(found.st_mode):
+            raise InputError(f"{self.name} is no regular file: pipe it into standard input, -")
+        return found.st_size, found.st_mtime_ns
