@@ -4,6 +4,11 @@ import os
 import shutil
 
 import pytest
+from hypothesis import settings
+
+# The same examples on every run, and no deadline: other work may hold the machine's cores.
+settings.register_profile("suite", max_examples=60, deadline=None, derandomize=True)
+settings.load_profile("suite")
 
 # No test asks a network; set before any library of the Hub is imported.
 os.environ["HF_HUB_OFFLINE"] = "1"

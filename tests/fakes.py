@@ -37,7 +37,7 @@ class WordScorer:
 
 @dataclass(frozen=True)
 class NoisyScorer:
-    """Another scorer's toxicity, off by up to `noise` in a way that depends on the whole batch.
+    """Another scorer's toxicity, off by a share of up to `noise` that changes with the batch.
 
     A text alone in its batch is exact, as on real hardware it is always the same.
     """
@@ -58,7 +58,7 @@ class NoisyScorer:
         ]
 
     def _off(self, value: float, index: int, texts: Sequence[str]) -> float:
-        return min(1.0, max(0.0, value + self.noise * swing(index, texts)))
+        return min(1.0, value * (1.0 + self.noise * swing(index, texts)))
 
 
 def swing(index: int, texts: Sequence[str]) -> float:
@@ -84,7 +84,7 @@ class WordAttributor:
 
 @dataclass(frozen=True)
 class NoisyAttributor:
-    """Another attributor's weights, off by up to `noise` with the batch; exact alone."""
+    """Another attributor's weights, off by a share of up to `noise`; exact alone."""
 
     attributor: Attributor
     noise: float = 1e-4
@@ -98,7 +98,8 @@ class NoisyAttributor:
                 one.text,
                 one.units,
                 tuple(
-                    w + self.noise * swing(i * 1000 + j, texts) for j, w in enumerate(one.weights)
+                    w * (1.0 + self.noise * swing(i * 1000 + j, texts))
+                    for j, w in enumerate(one.weights)
                 ),
             )
             for i, one in enumerate(exact)
@@ -201,7 +202,7 @@ class Lacks:
 
 @dataclass(frozen=True)
 class NoisyCheck:
-    """Another check's findings, their values off by up to `noise` with the batch; exact alone."""
+    """Another check's findings, their values off by a share of up to `noise`; exact alone."""
 
     inner: Check
     noise: float = 1e-4
@@ -215,7 +216,7 @@ class NoisyCheck:
         if len(rewrites) == 1:
             return exact
         texts = [rewrite.text for rewrite in rewrites]
-        values = [one.value + self.noise * swing(i, texts) for i, one in enumerate(exact)]
+        values = [one.value * (1.0 + self.noise * swing(i, texts)) for i, one in enumerate(exact)]
         return [
             Finding(one.check, value >= one.limit, value, one.limit)
             for one, value in zip(exact, values, strict=True)
