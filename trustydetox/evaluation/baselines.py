@@ -201,7 +201,7 @@ class TfidfRegression:
             if unit == "word"
             else {"analyzer": "char_wb", "ngram_range": (2, 5), "max_features": 300_000}
         )
-        vectors = TfidfVectorizer(min_df=3, sublinear_tf=True, dtype="float32", **shape)
+        vectors = TfidfVectorizer(min_df=3, sublinear_tf=True, **shape)
         matrix = vectors.fit_transform(texts)
         toxic = [row for row, label in enumerate(labels) if label > 0.0]
         clean = [row for row, label in enumerate(labels) if label < 1.0]

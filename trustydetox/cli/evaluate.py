@@ -1,0 +1,166 @@
+"""`trustydetox evaluate`: how well spans are found and toxicity is told, measured on public rows."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from trustydetox.cli.options import RecipeName
+from trustydetox.errors import ConfigError
+
+if TYPE_CHECKING:
+    from trustydetox.evaluation.tables import Table
+
+evaluate = typer.Typer(
+    rich_markup_mode=None, no_args_is_help=True, help="Measure the models on public rows."
+)
+
+MARKED = ("toxic_spans_semeval2021", "toxic_spans_acl2022", "hatexplain")
+DIALOGUES = ("lm_self_dialogue", "lm_sgd", "lm_multidogo")
+
+Data = Annotated[
+    Path,
+    typer.Option(metavar="DATA_DIR", help="The folder of public sources, one folder per source."),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "-o",
+        "--out",
+        metavar="OUT",
+        help="Also write the numbers: OUT.json, or the tables as OUT.md.",
+        show_default=False,
+    ),
+]
+Recipes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--recipe",
+        metavar="NAME|FILE.yaml",
+        help="A recipe to measure; may be given again. Without it: mini and mini-ig.",
+        show_default=False,
+    ),
+]
+Sample = Annotated[
+    int, typer.Option(metavar="N", min=1, help="At most so many rows of a source, drawn by seed.")
+]
+
+
+@evaluate.command()
+def spans(data: Data, recipe: Recipes = None, sample: Sample = 700, out: Out = None) -> None:
+    """Toxic characters found, SemEval-2021 Task 5's F1, beside a lexicon and a word tagger."""
+    from trustydetox.evaluation import baselines, spans, tables
+    from trustydetox.recipes import load_recipe
+    from trustydetox.training.sources import load, normalise
+
+    write = _writer(out)
+    finders: dict[str, spans.SpanFinder] = {
+        name: spans.Recipe(load_recipe(name), _Said(name)) for name in recipe or ("mini", "mini-ig")
+    }
+    taught = load(data, MARKED[0], "train")
+    marked = taught.texts, taught.spans or ()
+    finders["nothing marked"] = spans.Nothing()
+    finders["lexicon learned from train"] = baselines.SpanLexicon.learn(*marked)
+    finders["word tagger learned from train"] = baselines.WordWindow.learn(*marked)
+    seen = {normalise(text) for text in (*taught.texts, *_guide_rows(data))}
+    results = [
+        spans.measure_spans(load(data, name, "dev").without(seen).sample(sample), finders)
+        for name in MARKED
+    ]
+    report = spans.SpanReport(tuple(results))
+    _answer(report, tables.span_tables(report), write)
+
+
+@evaluate.command()
+def scorer(data: Data, recipe: RecipeName = "mini", sample: Sample = 2000, out: Out = None) -> None:
+    """Toxic texts told from clean ones, per source, beside two TF-IDF regressions."""
+    from trustydetox.evaluation import scorer, tables
+    from trustydetox.recipes import load_recipe
+    from trustydetox.training.sources import NAMES, lexicon, load, normalise
+
+    write = _writer(out)
+    detoxifier = load_recipe(recipe)
+    rows = _guide_rows(data)
+    say = _Said("evaluate scorer")
+    say(f"training two baselines on {len(rows)} rows")
+    baselines = scorer.Baselines.learn(list(rows), list(rows.values()))
+    # What the guide was trained on measures nothing.
+    seen = {normalise(text) for text in rows}
+    terms = lexicon(data)
+    report = scorer.measure_scorer(
+        detoxifier,
+        scorer.check_scorer(detoxifier),
+        (load(data, name, "dev").without(seen).sample(sample) for name in NAMES),
+        baselines,
+        dialogues=dict.fromkeys(DIALOGUES, terms),
+        progress=say,
+    )
+    _answer(report, tables.scorer_tables(report), write)
+
+
+@dataclass(frozen=True)
+class _Said:
+    """Prints how far something has come, on standard error."""
+
+    label: str
+
+    def __call__(self, what: str) -> None:
+        print(f"{self.label}: {what}", file=sys.stderr, flush=True)
+
+
+def _guide_rows(data: Path) -> dict[str, float]:
+    """The texts that train the guide's document head, with their soft labels."""
+    from trustydetox.training.examples import guide_examples, learn_known_words
+    from trustydetox.training.splitting import Splits
+
+    known = learn_known_words(data)
+    examples = guide_examples(data, Splits.load(), known.__contains__)
+    return {example.text: example.toxic for example in examples if example.toxic is not None}
+
+
+def _writer(out: Path | None) -> Callable[[Any, list[Table]], None]:
+    """What writes the numbers to OUT; a wrong OUT is refused before the work begins."""
+    from trustydetox.evaluation import tables
+
+    if out is None:
+        return lambda report, shown: None
+    if out.suffix not in {".json", ".md"}:
+        raise ConfigError(f"expected an output that ends in .json or .md, got {out.name!r}")
+    try:
+        out.touch()
+    except OSError as error:
+        raise ConfigError(f"can't write {out}: {error.strerror}") from error
+
+    def write(report: Any, shown: list[Table]) -> None:
+        if out.suffix == ".md":
+            text = tables.markdown(shown)
+        else:
+            content = {"schema": tables.SCHEMA, **tables.values(report)}
+            text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+        out.write_text(text, encoding="utf-8")
+
+    return write
+
+
+def _answer(report: Any, shown: list[Table], write: Callable[[Any, list[Table]], None]) -> None:
+    from rich.console import Console
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+    write(report, shown)
+    # A pipe has no width of its own, and a table cut at 80 columns can't be read.
+    console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
+    for table in shown:
+        grid = Grid(title=table.title, caption=table.note, title_justify="left", box=None)
+        for column in table.columns:
+            grid.add_column(column, overflow="fold")
+        for row in table.rows:
+            grid.add_row(*map(Text, row))
+        console.print(grid)
+        console.print()

@@ -1,0 +1,256 @@
+"""Reports as tables: for a terminal, for Markdown (the model card) and as JSON values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+from trustydetox.evaluation.dialogue import DialogueResult
+from trustydetox.evaluation.identity import IdentityResult
+from trustydetox.evaluation.intervals import Estimate
+from trustydetox.evaluation.scorer import OneClassResult, ScorerReport, TwoClassResult
+from trustydetox.evaluation.spans import SpanReport
+
+SCHEMA = 1
+_EMPTY = "–"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A title, a note that says how to read it, column heads and rows of cells."""
+
+    title: str
+    note: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def span_tables(report: SpanReport) -> list[Table]:
+    """One table per set of posts."""
+    return [
+        Table(
+            f"Toxic spans: {result.source}",
+            f"n = {result.share_empty.n} posts; {_percent(result.share_empty)} of them without "
+            "gold spans. F1 is the mean over posts of character F1 (SemEval-2021 Task 5), the gate "
+            "included; precision and recall are over all characters. In brackets the 95 % "
+            "bootstrap interval.",
+            ("system", "F1", "F1 with gold", "empty kept empty", "precision", "recall"),
+            tuple(
+                (
+                    scores.system,
+                    _number(scores.f1),
+                    _number(scores.f1_marked),
+                    _number(scores.empty_accuracy),
+                    _number(scores.precision),
+                    _number(scores.recall),
+                )
+                for scores in result.systems
+            ),
+        )
+        for result in report.results
+    ]
+
+
+def scorer_tables(report: ScorerReport) -> list[Table]:
+    """Discrimination, threshold and calibration, one-class sources, identity, dialogue, edits."""
+    return [
+        Table(
+            "Documents: guide against TF-IDF regressions trained on the same rows",
+            "AUC with its 95 % bootstrap interval. The ratio is (1 - AUC) of the guide over that "
+            "of the better baseline, paired; 0.75 is 25 % lower.",
+            (
+                "source",
+                "n",
+                "toxic",
+                "guide",
+                "word TF-IDF",
+                "char TF-IDF",
+                "ratio",
+                "gain",
+                "goal",
+            ),
+            tuple(map(_discrimination, report.two_class)),
+        ),
+        Table(
+            f"Documents: the guide at its threshold ({report.threshold:g}), calibration, the check",
+            "ECE over 15 bins of equal mass. Shared errors: correlation of score minus label of "
+            "guide and check.",
+            ("source", "n", "recall", "false positives", "ECE", "check AUC", "shared errors"),
+            (
+                *map(_at_threshold, report.two_class),
+                (
+                    "all",
+                    str(report.calibration.error.n),
+                    _EMPTY,
+                    _EMPTY,
+                    _number(report.calibration.error),
+                    _EMPTY,
+                    _EMPTY,
+                ),
+            ),
+        ),  # fmt: skip
+        Table(
+            "Reliability of the guide over all sources with both classes",
+            "Bins of equal mass.",
+            ("n", "mean probability", "share toxic"),
+            tuple(
+                (str(one.n), f"{one.said:.3f}", f"{one.toxic:.3f}")
+                for one in report.calibration.bins
+            ),
+        ),
+        Table(
+            "Sources of one class",
+            "Share found toxic at the threshold (recall where all is toxic, false-positive rate "
+            "where nothing is) and share changed by the recipe, with Wilson's 95 % interval.",
+            ("source", "n", "all are", "found by the guide", "by the check", "changed"),
+            tuple(map(_one_class, report.one_class)),
+        ),
+        Table(
+            "Identity statements",
+            "Templates kept out of training; held-out terms too. The gap is the largest minus the "
+            "smallest share found toxic of any term.",
+            ("terms", "tone", "n", "changed", "found toxic", "gap", "most often found"),
+            tuple(map(_identity, report.identity)),
+        ),
+        Table(
+            "Clean dialogue: share of rows changed",
+            "Plain rows hold no word of the two profanity lexicons and no common insult.",
+            ("source", "n plain", "plain", "n others", "others"),
+            tuple(map(_dialogue, report.dialogue)),
+        ),
+        Table(
+            "Edits",
+            "For every record its edits turn its original into its output; a break would have "
+            "stopped the run.",
+            ("source", "records", "clean", "rewritten", "unresolved", "dropped", "edits"),
+            tuple(
+                (
+                    one.source,
+                    *(
+                        f"{count}"
+                        for count in (
+                            one.records,
+                            one.clean,
+                            one.rewritten,
+                            one.unresolved,
+                            one.dropped,
+                            one.edits,
+                        )
+                    ),
+                )
+                for one in report.edits
+            ),
+        ),  # fmt: skip
+    ]
+
+
+def markdown(tables: Iterable[Table]) -> str:
+    """Tables with a heading of the third level and their note each."""
+    return "\n".join(_markdown(table) for table in tables)
+
+
+def values(report: Any) -> Any:
+    """A report as JSON values: dataclasses as objects, NaN as null."""
+    if is_dataclass(report) and not isinstance(report, type):
+        named = {field.name: values(getattr(report, field.name)) for field in fields(report)}
+        if isinstance(report, TwoClassResult):
+            named["goal"] = report.goal
+        return named
+    if isinstance(report, Mapping):
+        return {key: values(value) for key, value in report.items()}
+    if isinstance(report, tuple | list):
+        return [values(value) for value in report]
+    if isinstance(report, float) and not math.isfinite(report):
+        return None
+    return report
+
+
+def _discrimination(one: TwoClassResult) -> tuple[str, ...]:
+    return (
+        one.source,
+        str(one.auc.n),
+        f"{one.toxic.value:.0%}",
+        _number(one.auc),
+        *(_number(estimate) for estimate in one.baselines.values()),
+        _number(one.ratio),
+        _number(one.gain),
+        one.goal,
+    )
+
+
+def _at_threshold(one: TwoClassResult) -> tuple[str, ...]:
+    return (
+        one.source,
+        str(one.auc.n),
+        _percent(one.recall),
+        _percent(one.false_positives),
+        _number(one.error),
+        _number(one.check_auc),
+        _number(one.shared_errors),
+    )
+
+
+def _one_class(one: OneClassResult) -> tuple[str, ...]:
+    return (
+        one.source,
+        str(one.found.n),
+        "toxic" if one.label else "clean",
+        _percent(one.found),
+        _percent(one.check_found),
+        _percent(one.changed),
+    )
+
+
+def _identity(one: IdentityResult) -> tuple[str, ...]:
+    worst = ", ".join(f"{rate.term} {rate.toxic.value:.0%}" for rate in one.worst)
+    return (
+        one.terms,
+        one.tone,
+        str(one.toxic.n),
+        _percent(one.changed),
+        _percent(one.toxic),
+        _percent(one.gap),
+        worst or _EMPTY,
+    )
+
+
+def _dialogue(one: DialogueResult) -> tuple[str, ...]:
+    return (
+        one.source,
+        str(one.plain.n),
+        _percent(one.plain),
+        str(one.worded.n),
+        _percent(one.worded),
+    )
+
+
+def _number(estimate: Estimate | None) -> str:
+    if estimate is None or math.isnan(estimate.value):
+        return _EMPTY
+    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+
+
+def _percent(estimate: Estimate | None) -> str:
+    if estimate is None or math.isnan(estimate.value):
+        return _EMPTY
+    return f"{estimate.value:.1%} [{estimate.low:.1%}, {estimate.high:.1%}]"
+
+
+def _markdown(table: Table) -> str:
+    lines = [
+        f"### {table.title}",
+        "",
+        table.note,
+        "",
+        _line(table.columns),
+        _line("---" for _ in table.columns),
+        *map(_line, table.rows),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
