@@ -17,7 +17,7 @@ DEMO := build/demo.jsonl
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: demo test test-all lint unit cover smoke bench mutants wheel clean
+.PHONY: demo test test-all lint unit cover smoke pythons bench mutants wheel clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/run.stamp
@@ -30,7 +30,7 @@ demo: $(VENV)/run.stamp
 
 test: lint unit cover
 
-test-all: test smoke
+test-all: test smoke pythons
 	$(BIN)/python -m pytest -m needs --require-tools
 
 lint: $(VENV)/dev.stamp
@@ -58,6 +58,16 @@ smoke: wheel
 	echo '{"text": "You are an idiot."}' > build/smoke/in.jsonl
 	cd build/smoke && bin/trustydetox clean in.jsonl -o out.jsonl --field text && cat out.jsonl
 	rm -rf build/smoke
+
+# The core, which needs no framework, on every other Python that is here.
+pythons:
+	@for p in python3.11 python3.12 python3.13; do \
+	if $$p $(HAS_VENV); then \
+	echo "== the core on $$p" && $$p -m venv build/$$p && \
+	build/$$p/bin/python -m pip install -q -c constraints.txt pytest hypothesis && \
+	build/$$p/bin/python -m compileall -q trustydetox && \
+	build/$$p/bin/python -m pytest -q tests/core || exit 1; \
+	else echo "SKIPPED: the core on $$p, which is not here"; fi; done
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks
