@@ -1,4 +1,4 @@
-"""`trustydetox evaluate`: how well spans are found and toxicity is told, measured on public rows."""
+"""`trustydetox evaluate`: how well spans and toxic texts are found, measured on public rows."""
 
 from __future__ import annotations
 

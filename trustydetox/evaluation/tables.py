@@ -90,7 +90,7 @@ def scorer_tables(report: ScorerReport) -> list[Table]:
                     _EMPTY,
                 ),
             ),
-        ),  # fmt: skip
+        ),
         Table(
             "Reliability of the guide over all sources with both classes",
             "Bins of equal mass.",
@@ -142,7 +142,7 @@ def scorer_tables(report: ScorerReport) -> list[Table]:
                 )
                 for one in report.edits
             ),
-        ),  # fmt: skip
+        ),
     ]
 
 
