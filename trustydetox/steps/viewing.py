@@ -1,9 +1,9 @@
 """The text as a detector should read it, with a map back to the original's offsets.
 
-Disguises (other alphabets' lookalikes, digits for letters, dots or spaces between letters, invisible
-characters, stretched letters, stars) are undone in the view only; the text itself is never changed.
-A disguise of a word is undone only where that gives a known toxic word, so names, identifiers,
-numbers, addresses and code read as they are. Not undone: ROT13, base64, URL escapes, other languages.
+Disguises (other alphabets' lookalikes, digits for letters, dots or spaces between letters,
+invisible characters, stretched letters, stars) are undone in the view only; the text itself is
+never changed. A disguise of a word is undone only where that gives a known toxic word, so names,
+identifiers, numbers, addresses and code read as they are. Not undone: ROT13, base64, URL escapes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice, product
@@ -286,7 +286,9 @@ _FOREIGN = re.compile(r"[^\W\d_A-Za-z]")
 _CYRILLIC = re.compile("[\u0400-\u052f]")
 _WORD = re.compile(r"[A-Za-z]{3,}")
 
-_SMALL_WORDS = frozenset("a i u r you your the off it is are me my this that up of so".split())
+_SMALL_WORDS = frozenset(
+    ("a", "i", "u", "r", "you", "your", "the", "off", "it", "is", "are", "me", "my", "this", "that")
+)
 
 _DIGITS_AND_SIGNS = {
     "0": "o", "1": "il", "3": "e", "4": "a", "5": "s", "6": "g", "7": "t", "8": "b", "9": "g",
@@ -372,7 +374,8 @@ def _replace(view: View, words: Sequence[tuple[int, int, str]]) -> View:
         step = (end - start) / len(word)
         cuts = [start + int(at * step) for at in range(len(word))]
         starts.extend(view.starts[cut] for cut in cuts)
-        ends.extend(view.ends[max(cut, stop - 1)] for cut, stop in zip(cuts, [*cuts[1:], end]))
+        stops = [*cuts[1:], end]
+        ends.extend(view.ends[max(cut, stop - 1)] for cut, stop in zip(cuts, stops, strict=True))
         kept = end
     keep(len(view.text))
     return View("".join(pieces), tuple(starts), tuple(ends))
@@ -458,9 +461,9 @@ _INVISIBLE = _DIRECTIONS | _characters(
 _LOOKALIKES = {
     ord(lookalike): latin
     for latin, lookalikes in {
-        "a": "аӑӓαάɑᴀ", "b": "вьбβʙɓƀᏏ", "c": "сςϲᴄ¢ƈ", "d": "ԁдđɗɖᴅ", "e": "еёҽэєεέəɛᴇ€", "f": "ƒꜰ",
-        "g": "ɡɢցɠ", "h": "нһħʜհ", "i": "іїıιίɪɨ¡", "j": "јʝᴊȷյ", "k": "кκᴋƙ", "l": "ӏʟłɭ£",
-        "m": "мᴍɱ", "n": "пηήռոɴŋ", "o": "оοόσøօᴏө", "p": "рρᴘþ", "q": "ԛգ", "r": "гяʀɾɼ",
+        "a": "аӑӓαάɑᴀ", "b": "вьбβʙɓƀᏏ", "c": "сςϲᴄ¢ƈ", "d": "ԁдđɗɖᴅ", "e": "еёҽэєεέəɛᴇ€",
+        "f": "ƒꜰ", "g": "ɡɢցɠ", "h": "нһħʜհ", "i": "іїıιίɪɨ¡", "j": "јʝᴊȷյ", "k": "кκᴋƙ",
+        "l": "ӏʟłɭ£", "m": "мᴍɱ", "n": "пηήռոɴŋ", "o": "оοόσøօᴏө", "p": "рρᴘþ", "q": "ԛգ", "r": "гяʀɾɼ",
         "s": "ѕꜱʂ§", "t": "тτᴛŧ", "u": "цийυύʋսᴜʉμ", "v": "ѵνᴠ", "w": "шщѡԝωώᴡա", "x": "хχҳ",
         "y": "уүұγʏ¥", "z": "ᴢƶʐ",
         "A": "АΑᎪ", "B": "ВΒᏴ", "C": "СϹᏟ", "D": "ᎠĐ", "E": "ЕЁΕᎬ", "F": "Ϝ", "G": "ԌᏀ", "H": "НΗᎻ",
