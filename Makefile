@@ -24,9 +24,10 @@ demo: $(VENV)/run.stamp
 	@rm -rf $(DEMO) $(DEMO).detox
 	@mkdir -p build
 	$(BIN)/trustydetox clean trustydetox/embedded/demo.jsonl -o $(DEMO) --field text
-	$(BIN)/trustydetox diff $(DEMO).detox --stat
-	@echo "Cleaned rows: $(DEMO)"
-	@echo "Run folder:   $(DEMO).detox (open report.html in a browser)"
+	@echo
+	@echo "The first edits ($(BIN)/trustydetox diff $(DEMO).detox shows all):"
+	@$(BIN)/trustydetox diff $(DEMO).detox | head -n 15
+	@echo "Cleaned rows: $(DEMO). To read: $(DEMO).detox/report.html"
 
 test: lint unit cover
 
