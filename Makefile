@@ -67,7 +67,7 @@ pythons:
 	echo "== the core on $$p" && $$p -m venv build/$$p && \
 	build/$$p/bin/python -m pip install -q -c constraints.txt pytest hypothesis && \
 	build/$$p/bin/python -m compileall -q trustydetox && \
-	build/$$p/bin/python -m pytest -q tests/core || exit 1; \
+	build/$$p/bin/python -m pytest -q tests/core --ignore=tests/core/test_public.py || exit 1; \
 	else echo "SKIPPED: the core on $$p, which is not here"; fi; done
 
 bench: $(VENV)/dev.stamp
