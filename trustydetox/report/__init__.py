@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+from trustydetox.report.history import Entry, read_records
 from trustydetox.report.page import render_page
+from trustydetox.report.samples import Piece, Sample, sample_of
 from trustydetox.report.summary import RowCounts, Summary
+from trustydetox.report.visible import visible
 
-__all__ = ["RowCounts", "Summary", "render_page"]
+__all__ = [
+    "Entry",
+    "Piece",
+    "RowCounts",
+    "Sample",
+    "Summary",
+    "read_records",
+    "render_page",
+    "sample_of",
+    "visible",
+]

@@ -61,11 +61,11 @@ def action_of(record: Record) -> str:
     return "kept" if record.output == record.original else "redacted"
 
 
-def sample_of(row: int, field: str, record: Record) -> Sample:
-    """The excerpt of one record; its size doesn't grow with the text's."""
+def sample_of(row: int, field: str, record: Record, *, most_marks: int = MOST_MARKS) -> Sample:
+    """The excerpt of one record; its size grows with the marks shown, not with the text."""
     masked = () if record.masked is None else record.masked.masked
     edits = record.edits or tuple(Edit(span, "") for span in masked)
-    shown = edits[:MOST_MARKS]
+    shown = edits[:most_marks]
     after: tuple[Piece, ...] = ()
     if record.output is not None:
         after = tuple(_excerpt(record.original, shown if record.edits else (), after=True))

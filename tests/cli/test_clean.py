@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import FAKE, Run
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def test_a_file_is_cleaned_and_its_run_folder_lies_beside_it(run: Run, rows: Path) -> None:
+    out = rows.with_name("out.jsonl")
+
+    ran = run("clean", rows, "-o", out, "--recipe", FAKE)
+
+    assert ran.code == 0
+    assert ran.out == ""
+    assert lines(out) == [
+        {"text": "you, come here", "n": 1},
+        {"text": "a fine day", "n": 2},
+        {"text": "", "n": 3},
+    ]
+    folder = rows.with_name("out.jsonl.detox")
+    assert {path.name for path in folder.iterdir()} == {
+        "ledger",
+        "manifest.json",
+        "quarantine.jsonl",
+        "records.jsonl",
+        "report.html",
+        "report.json",
+    }
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert [stat.S_IMODE(path.stat().st_mode) for path in folder.glob("report.*")] == [0o600] * 2
+
+
+def test_what_was_done_is_told_on_standard_error(run: Run, rows: Path) -> None:
+    out = rows.with_name("out.jsonl")
+
+    err = run("clean", rows, "-o", out, "--recipe", FAKE).err
+
+    assert err.splitlines() == [
+        "rows read          3      texts clean       1",
+        "rows written       3      texts rewritten   2",
+        "rows dropped       0      texts unresolved  0",
+        "rows quarantined   0",
+        "2 edits in 2 texts took out 44 % of their characters",
+        f"run folder: {out}.detox",
+    ]
+
+
+def test_the_report_says_what_the_records_say(run: Run, rows: Path) -> None:
+    run("clean", rows, "-o", rows.with_name("out.jsonl"), "--recipe", FAKE)
+
+    folder = rows.with_name("out.jsonl.detox")
+    report = json.loads((folder / "report.json").read_bytes())
+    assert report["schema_version"] == 1
+    assert report["texts"] == {"total": 3, "clean": 1, "rewritten": 2, "unresolved": 0}
+    assert report["recipe"]["name"] == "fake"
+    assert "you<mark" not in json.dumps(report)
+    assert "idiot" not in json.dumps(report)
+    assert "idiot" in (folder / "report.html").read_text("utf-8")
+
+
+def test_a_text_that_nothing_mends_takes_its_row_along_and_is_reported(
+    run: Run, rows: Path, tmp_path: Path
+) -> None:
+    recipe = tmp_path / "strict.yaml"
+    recipe.write_text(FAKE.read_text("utf-8").replace("limit: 0.0", "limit: 0.5"), "utf-8")
+    out = rows.with_name("out.jsonl")
+
+    ran = run("clean", rows, "-o", out, "--recipe", recipe)
+
+    assert [row["n"] for row in lines(out)] == [1, 2]
+    assert "unresolved for: checks 1; they were dropped 1" in ran.err
+
+
+@pytest.mark.parametrize(("fallback", "text"), [("redact", "[removed]"), ("keep", "idiot")])
+def test_the_fallback_says_what_leaves_instead(
+    run: Run, rows: Path, tmp_path: Path, fallback: str, text: str
+) -> None:
+    recipe = tmp_path / "strict.yaml"
+    recipe.write_text(FAKE.read_text("utf-8").replace("limit: 0.0", "limit: 0.5"), "utf-8")
+    out = rows.with_name("out.jsonl")
+
+    run("clean", rows, "-o", out, "--recipe", recipe, "--fallback", fallback)
+
+    assert lines(out)[2]["text"] == text
+
+
+def test_a_dry_run_counts_and_writes_nothing(run: Run, rows: Path) -> None:
+    before = sorted(rows.parent.iterdir())
+
+    ran = run("clean", rows, "-o", rows.with_name("out.jsonl"), "--recipe", FAKE, "--dry-run")
+
+    assert ran.code == 0
+    assert "texts rewritten   2" in ran.err
+    assert ran.err.splitlines()[-1] == "nothing was written: --dry-run"
+    assert sorted(rows.parent.iterdir()) == before
+
+
+def test_a_higher_threshold_touches_less(run: Run, rows: Path) -> None:
+    out = rows.with_name("out.jsonl")
+    run("clean", rows, "-o", out, "--recipe", FAKE, "--threshold", "0.95")
+    assert out.read_bytes() == rows.read_bytes()
+
+
+def test_standard_output_holds_the_rows_and_nothing_else(run: Run, rows: Path) -> None:
+    folder = rows.with_name("run")
+
+    ran = run("clean", rows, "-o", "-", "--run", folder, "--recipe", FAKE)
+
+    assert [json.loads(line)["n"] for line in ran.out.splitlines()] == [1, 2, 3]
+    assert (folder / "report.html").is_file()
+
+
+def test_standard_output_needs_a_run_folder(run: Run, rows: Path) -> None:
+    ran = run("clean", rows, "-o", "-", "--recipe", FAKE)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == "error: standard output needs a run folder: name one with --run\n"
+
+
+def test_rows_come_from_standard_input_too(run: Run, rows: Path) -> None:
+    out = rows.with_name("out.jsonl")
+    ran = run("clean", "-", "-o", out, "--recipe", FAKE, stdin=rows.read_bytes())
+    assert ran.code == 0
+    assert [row["n"] for row in lines(out)] == [1, 2, 3]
+
+
+def test_bad_rows_are_set_aside_and_more_than_allowed_give_4(run: Run, rows: Path) -> None:
+    rows.write_bytes(rows.read_bytes() + b'{"text": null}\nnot json\n')
+    out = rows.with_name("out.jsonl")
+
+    ran = run("clean", rows, "-o", out, "--recipe", FAKE)
+
+    assert ran.code == 4
+    assert ran.err.splitlines()[-1] == "error: 2 bad rows are more than --max-bad 0"
+    assert [row["n"] for row in lines(out)] == [1, 2, 3]
+    assert len(lines(rows.with_name("out.jsonl.detox") / "quarantine.jsonl")) == 2
+    assert run("clean", rows, "-o", out, "--recipe", FAKE, "--max-bad", "2").code == 0
+    assert run("clean", rows, "-o", out, "--recipe", FAKE, "--max-bad", "1").code == 4
+
+
+def test_another_run_in_the_folder_is_a_conflict_unless_fresh(run: Run, rows: Path) -> None:
+    out = rows.with_name("out.jsonl")
+    command = ("clean", rows, "-o", out, "--recipe", FAKE)
+    assert run(*command).code == 0
+    assert run(*command).code == 0
+
+    ran = run(*command, "--threshold", "0.95")
+
+    assert ran.code == 7
+    assert "threshold" in ran.err
+    assert "--fresh" in ran.err
+    assert run(*command, "--threshold", "0.95", "--fresh").code == 0
+    assert out.read_bytes() == rows.read_bytes()
+
+
+def test_revert_gives_the_input_back_byte_for_byte(run: Run, rows: Path) -> None:
+    rows.write_bytes(rows.read_bytes() + b'{"text": null}\n\r\n not json')
+    out, back = rows.with_name("out.jsonl"), rows.with_name("back.jsonl")
+    run("clean", rows, "-o", out, "--recipe", FAKE)
+
+    ran = run("revert", f"{out}.detox", "-o", back)
+
+    assert (ran.code, ran.out, ran.err) == (0, "", "")
+    assert back.read_bytes() == rows.read_bytes()
+    assert out.read_bytes() != rows.read_bytes()
+
+
+def test_a_config_file_sets_what_no_flag_sets(run: Run, rows: Path, tmp_path: Path) -> None:
+    config = tmp_path / "own.yaml"
+    config.write_text(f"recipe: {FAKE}\nthreshold: 0.95\nfield: text\nmax-bad: 3\n", "utf-8")
+    out = rows.with_name("out.jsonl")
+
+    assert run("clean", rows, "-o", out, "--config", config).code == 0
+    assert out.read_bytes() == rows.read_bytes()
+    flagged = run("clean", rows, "-o", out, "--config", config, "--threshold", "0.5", "--fresh")
+    assert flagged.code == 0
+    assert out.read_bytes() != rows.read_bytes()
+
+
+def test_a_config_file_s_unknown_key_gets_the_nearest_known(
+    run: Run, rows: Path, tmp_path: Path
+) -> None:
+    config = tmp_path / "own.yaml"
+    config.write_text("treshold: 0.9\n", "utf-8")
+
+    ran = run("clean", rows, "-o", rows.with_name("out.jsonl"), "--config", config)
+
+    assert ran.code == 2
+    assert ran.err == (
+        f"error: clean has no setting 'treshold' (in {config}); did you mean 'threshold'?\n"
+    )
+
+
+def test_a_config_file_s_wrong_value_is_refused(run: Run, rows: Path, tmp_path: Path) -> None:
+    config = tmp_path / "own.yaml"
+    config.write_text("max_bad: many\n", "utf-8")
+    ran = run("clean", rows, "-o", rows.with_name("out.jsonl"), "--config", config)
+    assert ran.code == 2
+    assert "--max-bad" in ran.err

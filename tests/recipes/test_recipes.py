@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.fakes import Deleter, NoisyScorer, WordMasker, WordScorer, WordsKept
+from trustydetox.errors import ConfigError, ModelError
+from trustydetox.recipes import (
+    load_recipe,
+    read_recipe,
+    recipe_names,
+    settings_of,
+    step_named,
+    step_names,
+)
+
+FAKE = Path(__file__).with_name("fake.yaml")
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Any:
+    """Write a recipe file: the fake one, with some settings replaced (None removes one)."""
+
+    def _write(**replaced: Any) -> Path:
+        settings = yaml.safe_load(FAKE.read_text("utf-8")) | replaced
+        path = tmp_path / "own.yaml"
+        kept = {key: value for key, value in settings.items() if value is not None}
+        path.write_text(yaml.safe_dump(kept), "utf-8")
+        return path
+
+    return _write
+
+
+def refusal(path: Path | str, **overrides: Any) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load_recipe(path, **overrides)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_a_recipe_file_makes_a_pipeline_of_the_steps_it_names() -> None:
+    detoxifier = load_recipe(FAKE)
+
+    assert detoxifier.scorer == WordScorer()
+    assert detoxifier.masker == WordMasker(limit=0.3)
+    assert detoxifier.infiller == Deleter()
+    assert detoxifier.checks == (WordsKept(limit=0.0),)
+    assert [record.output for record in detoxifier.run(["you idiot", "hello"])] == ["you", "hello"]
+
+
+def test_an_override_replaces_the_file_s_setting() -> None:
+    assert load_recipe(FAKE, threshold=0.9, fallback="keep").threshold == 0.9
+    assert load_recipe(FAKE, fallback="keep").fallback == "keep"
+
+
+def test_an_override_of_none_replaces_nothing(write: Any) -> None:
+    assert load_recipe(write(threshold=0.7), threshold=None).threshold == 0.7
+
+
+def test_a_step_inside_a_step_is_made_first(write: Any) -> None:
+    path = write(scorer={"step": "fake-noise", "noise": 0.01, "scorer": {"step": "fake-words"}})
+
+    assert load_recipe(path).scorer == NoisyScorer(WordScorer(), 0.01)
+
+
+def test_a_step_may_use_the_recipe_s_own_scorer(write: Any) -> None:
+    path = write(attributor={"step": "leave-one-out", "scorer": "recipe"})
+
+    detoxifier = load_recipe(path)
+
+    assert vars(detoxifier.attributor)["scorer"] is detoxifier.scorer
+
+
+@pytest.mark.parametrize(
+    ("replaced", "message"),
+    [
+        ({"treshold": 0.5}, "recipe 'own' has no setting 'treshold'; did you mean 'threshold'?"),
+        ({"threshold": 1.2}, "recipe 'own': threshold must be less than or equal to 1, got 1.2"),
+        ({"threshold": 0}, "recipe 'own': threshold must be greater than 0, got 0"),
+        ({"rounds": 0}, "recipe 'own': rounds must be greater than or equal to 1, got 0"),
+        (
+            {"fallback": "dorp"},
+            "recipe 'own': fallback must be 'drop', 'redact' or 'keep', got 'dorp'",
+        ),
+        ({"scorer": None}, "recipe 'own' lacks 'scorer'"),
+        ({"scorer": {"limit": 1}}, "recipe 'own' lacks 'scorer.step'"),
+        ({"scorer": "fake-wrods"}, "no scorer is called 'fake-wrods'; did you mean 'fake-words'?"),
+        (
+            {"masker": {"step": "fake-words", "limt": 0.3}},
+            "masker 'fake-words' has no setting 'limt'; did you mean 'limit'?",
+        ),
+        (
+            {"masker": {"step": "fake-words", "limit": "high"}},
+            "masker 'fake-words': limit must be of type float, got 'high'",
+        ),
+        (
+            {"masker": {"step": "fake-words", "limit": True}},
+            "masker 'fake-words': limit must be of type float, got True",
+        ),
+        (
+            {"checks": [{"step": "fake-lacks"}]},
+            "check 'fake-lacks' lacks its setting 'word'",
+        ),
+        (
+            {"scorer": {"step": "encoder", "guide": "embeded", "view": "detection"}},
+            "scorer 'encoder': guide is neither embedded nor a folder: 'embeded'; "
+            "did you mean 'embedded'?",
+        ),
+        ({"language": "eo"}, "no language is called 'eo'; did you mean 'en'?"),
+        ({"allow": ["damn"]}, "masker 'fake-words' has no setting 'allow'; known: limit"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_that_names_it(
+    write: Any, replaced: dict[str, Any], message: str
+) -> None:
+    assert refusal(write(**replaced)) == message
+
+
+def test_a_recipe_without_checks_is_refused(write: Any) -> None:
+    assert "checks" in refusal(write(checks=[]))
+
+
+def test_an_unknown_override_is_refused() -> None:
+    assert refusal(FAKE, treshold=0.5).endswith("did you mean 'threshold'?")
+
+
+def test_an_unknown_recipe_gets_the_nearest_name() -> None:
+    assert refusal("minni") == "no recipe is called 'minni'; did you mean 'mini'?"
+
+
+def test_a_missing_recipe_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "gone.yaml"
+    assert refusal(path) == f"there is no recipe file '{path}'"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a: [1", "isn't valid YAML in line"),
+        ("- a\n- b\n", "must hold settings (key: value), got a list"),
+        ("a: 1\na: 2\n", "isn't valid YAML in line 1: the key 'a' stands there twice"),
+        ("a: !!python/object/apply:os.getcwd []\n", "isn't valid YAML in line 1"),
+    ],
+)
+def test_a_malformed_recipe_file_is_one_line(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(content, "utf-8")
+    assert message in refusal(path)
+
+
+def test_a_recipe_file_that_is_not_utf_8_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_bytes(b"name: \xff\n")
+    assert refusal(path) == f"{path} isn't UTF-8: byte 6 can't be read"
+
+
+def test_plug_ins_stand_beside_the_built_in_steps() -> None:
+    assert "fake-words" in step_names("scorers")
+    assert step_named("scorers", "fake-words") is WordScorer
+
+
+def test_a_plug_in_that_can_t_be_imported_says_which() -> None:
+    with pytest.raises(ModelError) as caught:
+        step_named("scorers", "fake-broken")
+    assert str(caught.value) == (
+        "the plug-in scorer 'fake-broken' can't be imported from "
+        "tests.no_such_module:Scorer: ModuleNotFoundError"
+    )
+
+
+def plant(folder: Path, entry: str) -> None:
+    info = folder / "rival-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: rival\nVersion: 1.0\n", "utf-8")
+    (info / "entry_points.txt").write_text(f"[trustydetox.scorers]\n{entry}\n", "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("entry", "complaint"),
+    [
+        ("encoder = tests.fakes:WordScorer", "which is a built-in's name"),
+        ("fake-words = tests.fakes:NoisyScorer", "two plug-ins call a scorer 'fake-words'"),
+    ],
+)
+def test_a_plug_in_may_not_take_a_name_that_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: str, complaint: str
+) -> None:
+    plant(tmp_path, entry)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ConfigError, match=complaint):
+        step_named("scorers", "fake-words")
+
+
+def test_settings_hold_defaults_and_only_a_digest_of_the_word_lists(write: Any) -> None:
+    settings = settings_of(read_recipe(FAKE, deny=("crap",)))
+
+    assert settings["name"] == "fake"
+    assert settings["rounds"] == 3
+    assert settings["masker"] == {"step": "fake-words", "limit": 0.3}
+    assert settings["allow"] is None
+    assert settings["deny"] == {
+        "words": 1,
+        "sha256": "2189c0ed714f0c54ea91fc1d8355e3b1d68723a4fb580e99b088651c80a50f26",
+    }
+
+
+def test_the_built_in_recipes_are_named() -> None:
+    assert recipe_names() == ["mini", "mini-ig"]

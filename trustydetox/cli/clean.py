@@ -1,0 +1,154 @@
+"""`trustydetox clean`: the same file with its toxic spans mended, and a run folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from trustydetox.cli.options import Config, Field, Input, RecipeName, Threshold, words_in
+from trustydetox.cli.progress import progress
+from trustydetox.cli.summary import summary_lines
+from trustydetox.errors import ResourceError
+from trustydetox.report import RowCounts, Summary, render_page, visible
+
+TOO_MANY_BAD = 4
+
+MaxBad = Annotated[
+    int,
+    typer.Option(min=0, metavar="N", help="Exit with 4 when more rows than this were bad."),
+]
+
+
+def clean(
+    input_: Input,
+    out: Annotated[
+        str,
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="OUT",
+            help="Where the cleaned rows go; its ending names the format. - is standard output, "
+            "as JSON lines, and needs --run.",
+            show_default=False,
+        ),
+    ],
+    field: Field = None,
+    recipe: RecipeName = "mini",
+    threshold: Threshold = None,
+    fallback: Annotated[
+        Literal["drop", "redact", "keep"] | None,
+        typer.Option(
+            help="What to do with a toxic text that can't be mended: drop its row, redact the "
+            "toxic spans, or keep it. Without it: the recipe's.",
+            show_default=False,
+        ),
+    ] = None,
+    allow_list: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Words that are never touched, one a line.", show_default=False
+        ),
+    ] = None,
+    deny_list: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Words that go from every toxic text, one a line.",
+            show_default=False,
+        ),
+    ] = None,
+    max_bad: MaxBad = 0,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Write nothing; count what would be done.")
+    ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Replace a finished run in the run folder.")
+    ] = False,
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="The run folder; without it OUT.detox. It will hold original texts.",
+            show_default=False,
+        ),
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Mend the toxic spans of a file's texts; all else stays as it is, byte for byte."""
+    from trustydetox.corpus import clean_file, run_folder
+    from trustydetox.corpus.runs import versions
+    from trustydetox.recipes import build_recipe, models_of, read_recipe, settings_of
+
+    chosen = read_recipe(
+        recipe,
+        threshold=threshold,
+        fallback=fallback,
+        allow=words_in(allow_list),
+        deny=words_in(deny_list),
+    )
+    settings = settings_of(chosen)
+    summary = Summary()
+    with progress("clean") as advance:
+        counts = clean_file(
+            input_,
+            out,
+            detoxifier=build_recipe(chosen),
+            fields=field or (),
+            run=run,
+            fresh=fresh,
+            dry_run=dry_run,
+            settings={"recipe": settings, "models": models_of(chosen)},
+            observe=summary.add,
+            progress=advance,
+        )
+    rows = RowCounts(
+        read=counts.read,
+        written=counts.written,
+        dropped=counts.dropped,
+        quarantined=counts.quarantined,
+    )
+    report = summary.report(rows, recipe=settings, versions=versions())
+    for line in summary_lines(report):
+        print(line, file=sys.stderr)
+    if dry_run:
+        print("nothing was written: --dry-run", file=sys.stderr)
+    else:
+        folder = run if run is not None else run_folder(out)
+        _write_report(folder, report, summary)
+        print(visible(f"run folder: {folder}"), file=sys.stderr)
+    end_with_bad_rows(counts.quarantined, max_bad)
+
+
+def end_with_bad_rows(bad: int, max_bad: int) -> None:
+    """Exit with 4 where there were more bad rows than allowed."""
+    if bad > max_bad:
+        rows = "1 bad row is" if bad == 1 else f"{bad:,} bad rows are"
+        print(f"error: {rows} more than --max-bad {max_bad:,}", file=sys.stderr)
+        raise typer.Exit(TOO_MANY_BAD)
+
+
+def _write_report(folder: Path, report: Mapping[str, Any], summary: Summary) -> None:
+    page = render_page(report, summary.samples(), summary.top_words())
+    for name, content in (
+        ("report.json", json.dumps(report, indent=2) + "\n"),
+        ("report.html", page),
+    ):
+        _write_private(folder / name, content)
+
+
+def _write_private(path: Path, content: str) -> None:
+    """A file that only its owner can read, whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(content)
+        part.replace(path)
+    except OSError as error:
+        raise ResourceError(f"can't write {path}: {error.strerror}") from error

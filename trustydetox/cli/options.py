@@ -1,0 +1,90 @@
+"""Options that several commands share, and `--config`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from trustydetox.errors import ConfigError, did_you_mean
+from trustydetox.recipes.reading import read_yaml
+
+NOT_IN_A_FILE = {"config", "help", "input_"}
+
+
+def _configured(ctx: typer.Context, value: Path | None) -> Path | None:
+    """Make the file's settings this command's defaults, so that a flag still wins."""
+    if value is None:
+        return None
+    known = {
+        str(parameter.name): parameter
+        for parameter in ctx.command.params
+        if parameter.name not in NOT_IN_A_FILE
+    }
+    settings: dict[str, Any] = {}
+    for key, setting in read_yaml(value).items():
+        name = key.replace("-", "_")
+        if name not in known:
+            near = did_you_mean(name, known)
+            raise ConfigError(f"{ctx.info_name} has no setting {key!r} (in {value}){near}")
+        is_list = known[name].multiple if hasattr(known[name], "multiple") else False
+        settings[name] = [setting] if is_list and not isinstance(setting, list) else setting
+    ctx.default_map = settings
+    return value
+
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.yaml",
+        is_eager=True,
+        callback=_configured,
+        help="Settings by the options' names; an option on the command line wins.",
+    ),
+]
+Input = Annotated[
+    str,
+    typer.Argument(
+        metavar="INPUT",
+        help="A .jsonl, .json, .csv, .parquet or .txt file, also .gz or .zst; - for JSON lines "
+        "from standard input.",
+        show_default=False,
+    ),
+]
+Field = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FIELD",
+        help="A column to clean; may be given again. Without it: every recognised column.",
+        show_default=False,
+    ),
+]
+RecipeName = Annotated[
+    str, typer.Option(metavar="NAME|FILE.yaml", help="Which steps do the work; see `list`.")
+]
+Threshold = Annotated[
+    float | None,
+    typer.Option(
+        metavar="T",
+        help="A text of this toxicity or more is toxic; in (0, 1]. Without it: the recipe's.",
+        show_default=False,
+    ),
+]
+Run = Annotated[
+    Path, typer.Argument(metavar="RUN", help="The run folder that `clean` made beside its output.")
+]
+
+
+def words_in(path: Path | None) -> tuple[str, ...] | None:
+    """The entries of an allow- or deny-list: one a line, `#` starts a comment line."""
+    if path is None:
+        return None
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"can't read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} isn't UTF-8: byte {error.start} can't be read") from error
+    lines = (line.strip() for line in text.splitlines())
+    return tuple(line for line in lines if line and not line.startswith("#"))

@@ -1,0 +1,62 @@
+"""`trustydetox scan`: how toxic each text is, and which words make it so; nothing is changed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trustydetox.cli.clean import MaxBad, end_with_bad_rows
+from trustydetox.cli.options import Config, Field, Input, RecipeName, Threshold
+from trustydetox.cli.progress import progress
+from trustydetox.errors import ConfigError
+
+
+def scan(
+    input_: Input,
+    out: Annotated[
+        str,
+        typer.Option("-o", "--out", metavar="OUT.jsonl", help="Where the lines go; - is here."),
+    ] = "-",
+    field: Field = None,
+    recipe: RecipeName = "mini",
+    threshold: Threshold = None,
+    max_bad: MaxBad = 0,
+    config: Config = None,
+) -> None:
+    """Print one JSON line per text: how toxic it is, and which characters make it so."""
+    from trustydetox.corpus import scan_file
+    from trustydetox.corpus.outputs import Output, plain_errors
+    from trustydetox.recipes import load_recipe
+    from trustydetox.rows import format_of
+
+    target = format_of(out)
+    if target.table != "jsonl":
+        raise ConfigError(f"a scan is written as JSON lines: expected a name in .jsonl, got {out}")
+    if "-" not in (input_, out) and Path(input_).resolve() == Path(out).resolve():
+        raise ConfigError(f"output and input are the same file: {out}")
+    bad = 0
+    rows = 0
+    found = scan_file(
+        input_,
+        detoxifier=load_recipe(recipe, threshold=threshold),
+        fields=field or (),
+    )
+    with (
+        plain_errors(out),
+        progress("scan") as advance,
+        Output(out, target.compression) as output,
+    ):
+        for one in found:
+            bad += "error" in one
+            output.write(json.dumps(one).encode() + b"\n")
+            if one["row"] >= rows:
+                rows = one["row"] + 1
+                advance(rows, None)
+        output.finish()
+        output.commit()
+    sys.stdout.flush()
+    end_with_bad_rows(bad, max_bad)

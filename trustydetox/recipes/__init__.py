@@ -1,0 +1,22 @@
+"""Recipes: a named choice of steps and settings, and the pipeline it makes."""
+
+from __future__ import annotations
+
+from trustydetox.recipes.building import build_recipe, load_recipe
+from trustydetox.recipes.lookup import ROLES, step_named, step_names
+from trustydetox.recipes.parts import models_of
+from trustydetox.recipes.recipe import Recipe, Step, read_recipe, recipe_names, settings_of
+
+__all__ = [
+    "ROLES",
+    "Recipe",
+    "Step",
+    "build_recipe",
+    "load_recipe",
+    "models_of",
+    "read_recipe",
+    "recipe_names",
+    "settings_of",
+    "step_named",
+    "step_names",
+]

@@ -1,0 +1,111 @@
+"""What steps are made of: embedded weights and the view of a text, each loaded once a recipe."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from trustydetox import embedded
+from trustydetox.detoxifier import never
+from trustydetox.errors import ConfigError, did_you_mean
+from trustydetox.recipes.recipe import Recipe
+
+EMBEDDED = "embedded"
+
+
+def _guide(folder: Path) -> Any:
+    from trustydetox.embedded.guide import load_guide
+
+    return load_guide(folder)
+
+
+def _ngrams(folder: Path) -> Any:
+    from trustydetox.embedded.ngrams import load_ngrams
+
+    return load_ngrams(folder / "check.safetensors")
+
+
+def _known(folder: Path) -> Any:
+    from trustydetox.steps.viewing import KnownWords
+
+    return KnownWords.load(folder / "known.words")
+
+
+# Setting of a step -> what reads it from a folder of weights.
+_LOADERS: Mapping[str, Callable[[Path], Any]] = {
+    "guide": _guide,
+    "ngrams": _ngrams,
+    "known": _known,
+}
+_VIEWS = ("detection",)
+
+
+class Parts:
+    """Loads what a recipe's settings refer to by name; the same object for the same name.
+
+    `guide`, `ngrams`, `known` and `phrases` are `embedded`, or a folder with files of the same
+    names; `view` is `detection`.
+    """
+
+    def __init__(self) -> None:
+        self._loaded: dict[tuple[str, str], Any] = {}
+
+    def has(self, setting: str) -> bool:
+        """Whether a text in this setting is such a name."""
+        return setting in _LOADERS or setting == "view"
+
+    def named(self, setting: str, name: str, where: str) -> Any:
+        """The part; loaded when first asked for."""
+        if (setting, name) not in self._loaded:
+            self._loaded[setting, name] = self._load(setting, name, where)
+        return self._loaded[setting, name]
+
+    def _load(self, setting: str, name: str, where: str) -> Any:
+        if setting == "view":
+            if name not in _VIEWS:
+                raise ConfigError(
+                    f"{where}: no view is called {name!r}{did_you_mean(name, _VIEWS)}"
+                )
+            from trustydetox.steps.viewing import DetectionView
+
+            return DetectionView(self.named("known", EMBEDDED, where))
+        if name == EMBEDDED:
+            return _LOADERS[setting](embedded.FOLDER)
+        if not Path(name).is_dir():
+            near = did_you_mean(name, [EMBEDDED])
+            raise ConfigError(
+                f"{where}: {setting} is neither embedded nor a folder: {name!r}{near}"
+            )
+        return _LOADERS[setting](Path(name))
+
+    def foreign(self, language: str | None) -> Callable[[str], bool]:
+        """What says that a text is in another language than `language`."""
+        if language is None:
+            return never
+        raise ConfigError(f"no language is called {language!r}")
+
+
+def models_of(recipe: Recipe) -> dict[str, str]:
+    """File name -> sha256 of the embedded weights, where the recipe uses any."""
+    if not _mentions(recipe.model_dump(), EMBEDDED):
+        return {}
+    return {
+        name: _sha256(embedded.FOLDER / name)
+        for name in embedded.WEIGHTS
+        if (embedded.FOLDER / name).is_file()
+    }
+
+
+def _mentions(settings: Any, word: str) -> bool:
+    if isinstance(settings, Mapping):
+        return any(_mentions(value, word) for value in settings.values())
+    if isinstance(settings, list | tuple):
+        return any(_mentions(value, word) for value in settings)
+    return bool(settings == word)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
