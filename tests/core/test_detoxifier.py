@@ -232,7 +232,7 @@ def test_one_round_is_not_enough_for_two_insults() -> None:
 def test_as_many_rounds_are_made_as_were_asked_for() -> None:
     text = "stupid stupid stupid stupid"
     weights = {"stupid": 0.25}
-    parts = {
+    parts: dict[str, Any] = {
         "scorer": WordScorer(weights),
         "attributor": WordAttributor(weights),
         "masker": Strongest(),
@@ -595,6 +595,14 @@ def test_a_scan_masks_nothing_in_a_foreign_text() -> None:
     assert [one.masked and one.masked.masked for one in found] == [(), (Span(0, 5),)]
 
 
+def test_scores_are_those_of_the_gate() -> None:
+    assert detoxifier().score(["hello", " ", "you idiot"]) == [
+        Toxicity(0.0, {"insult": 0.0}),
+        Toxicity(0.0),
+        Toxicity(0.9, {"insult": 0.9}),
+    ]
+
+
 def test_a_scan_of_nothing_finds_nothing() -> None:
     assert detoxifier().find([]) == []
 
@@ -607,6 +615,8 @@ def test_a_single_str_is_refused_before_anything_runs() -> None:
         detoxifier().run("you idiot")
     with pytest.raises(ConfigError, match="expected several texts, got one str"):
         detoxifier().find("you idiot")
+    with pytest.raises(ConfigError, match="expected several texts, got one str"):
+        detoxifier().score("you idiot")
 
 
 def test_something_that_holds_no_texts_is_refused_before_anything_runs() -> None:
@@ -626,6 +636,8 @@ def test_a_text_that_is_no_str_is_refused_with_its_place() -> None:
         list(detoxifier().run(texts, batch_size=2))
     with pytest.raises(ConfigError, match="got NoneType at position 3"):
         detoxifier().find(texts)
+    with pytest.raises(ConfigError, match="got NoneType at position 3"):
+        detoxifier().score(texts)
 
 
 def test_a_pipeline_without_checks_is_refused() -> None:
@@ -693,7 +705,8 @@ TOXIC = ["you idiot", "that moron"]
 def bent(role: str, bend: Any) -> Detoxifier:
     step = Bent(PLAYERS[role], bend)
     # A masker that can tell ties lets the attributor see both texts at once.
-    return detoxifier(masker=SteadyWordMasker(), **{role: [step] if role == "checks" else step})
+    parts: dict[str, Any] = {role: [step] if role == "checks" else step}
+    return detoxifier(masker=SteadyWordMasker(), **parts)
 
 
 @pytest.mark.parametrize("role", PLAYERS)
