@@ -11,6 +11,8 @@ def reach(limit: int = 3) -> bool:
     """Of 1 or more."""
     if limit < 0 or not found:
         raise ValueError
+    warn(2.0)
+    limit += 1
     return limit + 1 >= max(limit, 2)
 '''
 
@@ -21,6 +23,11 @@ BROKEN = [
     ("limit < 0", "limit < 1"),
     ("not found", "found"),
     ("raise ValueError", "pass"),
+    ("warn(2.0)", "pass"),
+    ("2.0", "3.0"),
+    ("limit += 1", "limit -= 1"),
+    ("limit += 1", "limit += 2"),
+    ("return limit + 1 >= max(limit, 2)", "return"),
     ("limit + 1 >= max", "limit + 1 > max"),
     ("limit + 1", "limit - 1"),
     ("limit + 1", "limit + 2"),
