@@ -1,0 +1,257 @@
+"""From weights to the spans that must go: pure arithmetic over words."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+from trustydetox.errors import ConfigError
+from trustydetox.records import Attribution, MaskedText
+from trustydetox.spans import Span
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threshold:
+    """Masks the words that weigh `threshold` or more, the strongest first.
+
+    budget: largest share of a text's words to mask; one word may always go.
+    floor: where no word reaches the threshold, the strongest goes if it weighs this or more;
+        None masks nothing there.
+    allow: words and phrases never masked at the border of a masked phrase, hence never alone.
+    deny: words and phrases always masked, whatever they weigh; neither budget nor `allow` saves
+        them. Whether a text is looked at at all is the gate's choice, not the masker's.
+
+    Case doesn't count in `allow` and `deny`; they match whole words only.
+    """
+
+    threshold: float
+    budget: float = 0.5
+    floor: float | None = None
+    allow: frozenset[str] = frozenset()
+    deny: frozenset[str] = frozenset()
+    _allowed: Terms = field(init=False, repr=False, compare=False)
+    _denied: Terms = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.budget <= 1.0:
+            raise ConfigError(f"budget must be in (0, 1], got {self.budget}")
+        if self.floor is not None and not self.floor <= self.threshold:
+            raise ConfigError(
+                f"floor must be at most the threshold {self.threshold}, got {self.floor}"
+            )
+        for name in ("allow", "deny"):
+            if isinstance(getattr(self, name), str):
+                raise ConfigError(f"{name} must be a set of words, got one str")
+        object.__setattr__(self, "allow", frozenset(self.allow))
+        object.__setattr__(self, "deny", frozenset(self.deny))
+        object.__setattr__(self, "_allowed", Terms.of(self.allow))
+        object.__setattr__(self, "_denied", Terms.of(self.deny))
+
+    def mask(self, attribution: Attribution, /) -> MaskedText:
+        """Whole words, joined where only spaces or a hyphen part them, without outer punctuation.
+
+        Weights are shares of the strongest masked word's.
+        """
+        text = attribution.text
+        words = [
+            (span, weight)
+            for unit, weight in zip(attribution.units, attribution.weights, strict=True)
+            if (span := _core(text, unit)) is not None
+        ]
+        denied = self._denied.find(text)
+        allowed = _Cover.of(text, self._allowed.find(text))
+        chosen = self._chosen(words, allowed)
+        chosen += _with_strength(denied, words, max(self.threshold, _EVEN))
+        fixed = _Cover.of(text, denied)
+        spans: list[Span] = []
+        weights: list[float] = []
+        for group in _groups(text, sorted(chosen)):
+            kept = _trimmed(group, allowed, fixed)
+            if kept:
+                spans.append(Span(kept[0][0].start, max(span.end for span, _ in kept)))
+                weights.append(max(_EVEN, *(weight for _, weight in kept)))
+        strongest = max(weights, default=1.0)
+        return MaskedText(text, tuple(spans), tuple(weight / strongest for weight in weights))
+
+    def is_near_tie(self, attribution: Attribution, margin: float, /) -> bool:
+        """Whether weights that each move by up to `margin` could mask other spans."""
+        borders = [self.threshold] if self.floor is None else [self.threshold, self.floor]
+        if any(
+            abs(weight - border) <= margin for weight in attribution.weights for border in borders
+        ):
+            return True
+        # Which words the budget leaves out, or which is the strongest, is a matter of order.
+        rivals = [weight for weight in attribution.weights if weight >= self.threshold]
+        if not rivals and self.floor is not None:
+            rivals = [weight for weight in attribution.weights if weight >= self.floor]
+        elif len(rivals) < 2 or len(rivals) <= self._most(_count(attribution)):
+            return False
+        rivals.sort()
+        return any(high - low <= 2 * margin for low, high in pairwise(rivals))
+
+    def _most(self, words: int) -> int:
+        return max(1, int(self.budget * words))
+
+    def _chosen(self, words: list[tuple[Span, float]], allowed: _Cover) -> list[tuple[Span, float]]:
+        free = [word for word in words if not allowed.touches(word[0])]
+        strongest = sorted(free, key=lambda word: (-word[1], word[0]))
+        reached = [word for word in strongest if word[1] >= self.threshold]
+        if not reached and self.floor is not None:
+            reached = [word for word in strongest[:1] if word[1] >= self.floor]
+        picked = reached[: self._most(len(words))]
+        if not picked:
+            return []
+        # Allowed words that weigh enough go only inside a masked phrase: see `_trimmed`.
+        inner = [word for word in words if word[1] >= self.threshold and allowed.touches(word[0])]
+        return picked + inner[: self._most(len(words)) - len(picked)]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """A list of words and phrases, found in a text in linear time; case doesn't count."""
+
+    by_first: dict[str, tuple[tuple[str, ...], ...]]
+
+    @classmethod
+    def of(cls, terms: Iterable[str]) -> Terms:
+        """The list of these terms; blank ones are left out."""
+        by_first: dict[str, list[tuple[str, ...]]] = {}
+        for term in sorted(terms):
+            pieces = tuple(match.group().casefold() for match in _PIECE.finditer(term))
+            if pieces:
+                by_first.setdefault(pieces[0], []).append(pieces)
+        return cls(
+            {first: tuple(sorted(set(each), key=len)[::-1]) for first, each in by_first.items()}
+        )
+
+    def find(self, text: str) -> list[Span]:
+        """Where the terms are, the longest first from left to right, disjoint."""
+        if not self.by_first:
+            return []
+        pieces = [(match.group().casefold(), match.span()) for match in _PIECE.finditer(text)]
+        found: list[Span] = []
+        at = 0
+        while at < len(pieces):
+            for term in self.by_first.get(pieces[at][0], ()):
+                if tuple(piece for piece, _ in pieces[at : at + len(term)]) == term:
+                    found.append(Span(pieces[at][1][0], pieces[at + len(term) - 1][1][1]))
+                    at += len(term)
+                    break
+            else:
+                at += 1
+        return found
+
+
+def load_words(path: Path) -> frozenset[str]:
+    """The terms of a file with one word or phrase a line; blank lines and `#` lines are skipped."""
+    try:
+        lines = path.read_text("utf-8-sig").split("\n")
+    except OSError as error:
+        raise ConfigError(f"can't read the word list {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"the word list {path} isn't UTF-8 (at byte {error.start}): save it as UTF-8"
+        ) from error
+    return frozenset(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+
+
+_PIECE = re.compile(r"\w+|[^\w\s]")
+_JOIN = re.compile(r"[^\S\n\r]*|[-/'’]")
+_EVEN = 1e-6  # the strength of a word that weighs nothing and goes all the same
+# Signs that stand for letters: never taken for punctuation at the end of a word.
+_LETTERLIKE = frozenset("@#*%&")
+_EMPHASIS = frozenset("*_~#")
+
+
+def _core(text: str, unit: Span) -> Span | None:
+    """The unit as a whole word without outer punctuation; None where nothing else is in it."""
+    start, end = unit.start, unit.end
+    while start > 0 and text[start].isalnum() and text[start - 1].isalnum():
+        start -= 1
+    while end < len(text) and text[end - 1].isalnum() and text[end].isalnum():
+        end += 1
+    while start < end:
+        if _outer(text[start]) or (
+            text[start] in _EMPHASIS and (end - start == 1 or text[end - 1] == text[start])
+        ):
+            paired = text[start] in _EMPHASIS and end - start > 1
+            start, end = start + 1, end - (paired and text[end - 1] == text[start])
+        elif _outer(text[end - 1]):
+            end -= 1
+        else:
+            return Span(start, end) if any(map(_says, text[start:end])) else None
+    return None
+
+
+def _says(character: str) -> bool:
+    """Whether it is a letter, a digit or a picture, rather than a sign."""
+    return character.isalnum() or unicodedata.category(character) == "So"
+
+
+def _count(attribution: Attribution) -> int:
+    return sum(_core(attribution.text, unit) is not None for unit in attribution.units)
+
+
+def _outer(character: str) -> bool:
+    return character.isspace() or (
+        unicodedata.category(character)[0] == "P" and character not in _LETTERLIKE
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Cover:
+    """Which characters of a text lie in some spans."""
+
+    flags: bytearray
+
+    @classmethod
+    def of(cls, text: str, spans: Iterable[Span]) -> _Cover:
+        flags = bytearray(len(text))
+        for span in spans:
+            flags[span.start : span.end] = b"\x01" * len(span)
+        return cls(flags)
+
+    def touches(self, span: Span) -> bool:
+        return self.flags.find(1, span.start, span.end) >= 0
+
+
+def _with_strength(
+    denied: list[Span], words: list[tuple[Span, float]], least: float
+) -> list[tuple[Span, float]]:
+    """Deny-listed spans with the weight of their strongest word, but at least `least`."""
+    strength = [least] * len(denied)
+    starts = [span.start for span in denied]
+    for span, weight in words if denied else []:
+        at = bisect_left(starts, span.end) - 1
+        if at >= 0 and denied[at].end > span.start:
+            strength[at] = max(strength[at], weight)
+    return list(zip(denied, strength, strict=True))
+
+
+def _groups(text: str, words: list[tuple[Span, float]]) -> Iterator[list[tuple[Span, float]]]:
+    """Words with nothing but spaces or one joining sign between them, together."""
+    group: list[tuple[Span, float]] = []
+    end = 0
+    for span, weight in words:
+        if group and not (span.start < end or _JOIN.fullmatch(text, end, span.start)):
+            yield group
+            group = []
+        group.append((span, weight))
+        end = max(end, span.end) if len(group) > 1 else span.end
+    if group:
+        yield group
+
+
+def _trimmed(
+    group: list[tuple[Span, float]], allowed: _Cover, fixed: _Cover
+) -> list[tuple[Span, float]]:
+    """A group without the allowed words at its ends."""
+    keep = [
+        at for at, (span, _) in enumerate(group) if fixed.touches(span) or not allowed.touches(span)
+    ]
+    return group[keep[0] : keep[-1] + 1] if keep else []
