@@ -1,0 +1,382 @@
+"""What to put in place of masked spans: nothing, or what people put there before.
+
+Every candidate's edits cover whole words, and the spaces and signs that would be left orphaned.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trustydetox.errors import ConfigError, ModelError
+from trustydetox.records import MaskedText, Rewrite
+from trustydetox.roles import Infiller
+from trustydetox.spans import Edit, Span
+from trustydetox.steps.viewing import View
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """One candidate: without the masked spans, with spaces, signs and capitals put right.
+
+    A text of which no word would be left gets no candidate.
+    """
+
+    def infill(self, masked: Sequence[MaskedText], /) -> list[tuple[Rewrite, ...]]:
+        """At most one candidate per text."""
+        return [_candidates(one, [[""] * len(one.masked)]) for one in masked]
+
+
+@dataclass(frozen=True, slots=True)
+class PhraseTable:
+    """Candidates from a learned table of replacements, the likeliest first.
+
+    table: what `trustydetox.training.phrases.learn_phrases` gives: hash of a phrase (alone and
+        with a neighbour) -> replacements with counts. Phrases are hashed so that the package
+        holds no readable list of insults.
+    view: turns a disguised phrase into the plain one to look up.
+    candidates: how many to give at most.
+
+    A text none of whose masked spans is in the table gets no candidate; in other texts, spans
+    that aren't in it are deleted.
+    """
+
+    table: Mapping[str, Sequence[tuple[str, int]]]
+    view: Callable[[str], View] = View.of
+    candidates: int = 4
+
+    def __post_init__(self) -> None:
+        if self.candidates < 1:
+            raise ConfigError(f"candidates must be at least 1, got {self.candidates}")
+
+    @classmethod
+    def load(cls, path: Path, *, view: Callable[[str], View] = View.of) -> PhraseTable:
+        """The table that `save_phrases` wrote."""
+        return cls(load_phrases(path), view)
+
+    def infill(self, masked: Sequence[MaskedText], /) -> list[tuple[Rewrite, ...]]:
+        """Up to `candidates` candidates per text."""
+        return [self._one(one) for one in masked]
+
+    def _one(self, masked: MaskedText) -> tuple[Rewrite, ...]:
+        options = [self._options(masked.text, span) for span in masked.masked]
+        if not any(options):
+            return ()
+        ranks = min(self.candidates, max(map(len, options)))
+        picks = [
+            [(each or [""])[min(rank, max(0, len(each) - 1))] for each in options]
+            for rank in range(ranks)
+        ]
+        return _candidates(masked, picks)
+
+    def _options(self, text: str, span: Span) -> list[str]:
+        """Replacements of a span, the likeliest first."""
+        phrase = self.view(span.of(text)).text
+        left, right = _neighbours(text, span)
+        scores: dict[str, float] = {}
+        for key, weight in (
+            (phrase_key(phrase), 1.0),
+            (phrase_key(phrase, left=left), 2.0),
+            (phrase_key(phrase, right=right), 2.0),
+        ):
+            found = self.table.get(key, ())
+            # Two unseen uses are added to the total: a context seen once proves little.
+            total = sum(count for _, count in found) + 2
+            for replacement, count in found:
+                scores[replacement] = scores.get(replacement, 0.0) + weight * count / total
+        return sorted(scores, key=lambda replacement: (-scores[replacement], replacement))
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """The candidates of several infillers, those of the first first, none twice."""
+
+    infillers: Sequence[Infiller]
+
+    def infill(self, masked: Sequence[MaskedText], /) -> list[tuple[Rewrite, ...]]:
+        """All candidates per text."""
+        found = [infiller.infill(masked) for infiller in self.infillers]
+        return [
+            tuple(dict.fromkeys(rewrite for column in found for rewrite in column[at]))
+            for at in range(len(masked))
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class FirstOf:
+    """The candidates of the first infiller that has any for a text."""
+
+    infillers: Sequence[Infiller]
+
+    def infill(self, masked: Sequence[MaskedText], /) -> list[tuple[Rewrite, ...]]:
+        """Candidates of one infiller per text; later infillers see only what earlier ones left."""
+        found: list[tuple[Rewrite, ...]] = [()] * len(masked)
+        for infiller in self.infillers:
+            open_ = [at for at, each in enumerate(found) if not each]
+            for at, each in zip(open_, infiller.infill([masked[at] for at in open_]), strict=True):
+                found[at] = each
+        return found
+
+
+def phrase_key(phrase: str, *, left: str | None = None, right: str | None = None) -> str:
+    """The name of a phrase, alone or beside one neighbour word, in a phrase table.
+
+    Case and the width of spaces don't count. The empty word stands for the text's border.
+    """
+    parts = [" ".join(each.casefold().split()) for each in (phrase, left or "", right or "")]
+    kind = "left" if left is not None else "right" if right is not None else "alone"
+    packed = "\x1f".join((kind, *parts)).encode("utf-8", "replace")
+    return hashlib.blake2b(packed, digest_size=8).hexdigest()
+
+
+def save_phrases(table: Mapping[str, Sequence[tuple[str, int]]], path: Path) -> None:
+    """Write a phrase table as gzipped JSON, the same bytes for the same table."""
+    packed = json.dumps({"version": 1, "phrases": table}, sort_keys=True, ensure_ascii=False)
+    path.write_bytes(gzip.compress(packed.encode("utf-8"), mtime=0))
+
+
+def load_phrases(path: Path) -> dict[str, list[tuple[str, int]]]:
+    """Read what `save_phrases` wrote."""
+    try:
+        read: Any = json.loads(gzip.decompress(path.read_bytes()))
+        if read["version"] != 1:
+            raise ModelError(f"{path} is a phrase table of version {read['version']}, expected 1")
+        return {
+            key: [(str(replacement), int(count)) for replacement, count in replacements]
+            for key, replacements in read["phrases"].items()
+        }
+    except OSError as error:
+        raise ModelError(f"can't read the phrase table {path}: {error}") from error
+    except (EOFError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelError(f"{path} isn't a phrase table: {type(error).__name__}") from error
+
+
+def _candidates(masked: MaskedText, picks: Sequence[Sequence[str]]) -> tuple[Rewrite, ...]:
+    """One rewrite per list of replacements, without doubles and without emptied texts."""
+    if not masked.masked:
+        return ()
+    rewrites = dict.fromkeys(_Draft(masked.text).mended(masked.masked, each) for each in picks)
+    return tuple(rewrite for rewrite in rewrites if re.search(r"\w", rewrite.text))
+
+
+def _neighbours(text: str, span: Span) -> tuple[str, str]:
+    # A word next to the span is near it: what lies further off isn't looked at.
+    before = text[max(0, span.start - _NEAR) : span.start]
+    after = text[span.end : span.end + _NEAR]
+    left, right = _LAST_WORD.search(before), _FIRST_WORD.match(after)
+    return left[1] if left else "", right[1] if right else ""
+
+
+_NEAR = 40
+_LAST_WORD = re.compile(r"([\w'’]+)\s*\Z")
+_FIRST_WORD = re.compile(r"\s*([\w'’]+)")
+
+_LINE = "\r\n"
+_STOPS = ".!?…"
+_COMMAS = ",;:"
+_OPENING = "([{“‘«"
+_CLOSING = ")]}”’»"
+_PAIRS = frozenset(("()", "[]", "{}", "“”", "‘’", "«»", '""', "''", "**", "__", "~~", "``"))
+_ARTICLES = frozenset(("a", "an"))
+_BETWEEN = re.compile(r"\s*(?:,?\s*(?:and|or|&)|,)\s*", re.IGNORECASE)
+# Spoken with a vowel first though not written so, and the other way round.
+_SILENT_H = ("hour", "honest", "honor", "honour", "heir")
+_SPOKEN_Y = ("uni", "use", "usu", "uti", "eu", "one", "once", "ubi")
+
+
+class _Draft:
+    """A text being mended: what each of its characters becomes."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.pieces = list(text)
+        self.touched = bytearray(len(text))
+
+    def mended(self, spans: Sequence[Span], replacements: Sequence[str]) -> Rewrite:
+        """The text with a replacement for each span and what that makes necessary nearby."""
+        jobs = _joined(self.text, list(zip(spans, replacements, strict=True)))
+        for span, replacement in jobs:
+            self._put(span.start, span.end, _cased(replacement, span.of(self.text)))
+        for span, replacement in jobs:
+            if not replacement:
+                self._close(span)
+            self._fix_article(span)
+        return Rewrite(self.text, self._edits())
+
+    def _put(self, start: int, end: int, replacement: str = "") -> None:
+        self.pieces[start:end] = [replacement, *[""] * (end - start - 1)]
+        self.touched[start:end] = b"\x01" * (end - start)
+
+    def _edits(self) -> tuple[Edit, ...]:
+        edits = [
+            Edit(Span(*run.span()), "".join(self.pieces[run.start() : run.end()]))
+            for run in re.finditer(rb"\x01+", self.touched)
+        ]
+        return tuple(edit for edit in edits if edit.replacement != edit.span.of(self.text))
+
+    def _left(self, at: int) -> int:
+        """Where the nearest character before `at` is that will be there; -1 if none."""
+        at -= 1
+        while at >= 0 and not self.pieces[at]:
+            at -= 1
+        return at
+
+    def _right(self, at: int) -> int:
+        while at < len(self.pieces) and not self.pieces[at]:
+            at += 1
+        return at
+
+    def _at(self, at: int) -> str:
+        return self.text[at] if 0 <= at < len(self.text) else ""
+
+    def _close(self, span: Span) -> None:
+        """Take out what a deleted span leaves orphaned, sign by sign, then see to the capital."""
+        while (orphan := self._orphan(span)) is not None:
+            self._put(*orphan)
+        if span.of(self.text)[:1].isupper() and self._begins_sentence(span):
+            self._capitalise(self._right(span.end))
+
+    def _orphan(self, span: Span) -> tuple[int, int] | None:
+        """The next range to take out beside a deleted span."""
+        left, right = self._left(span.start), self._right(span.end)
+        before, after = self._at(left), self._at(right)
+        inline = not before or before in _LINE  # nothing stands before on this line
+        # A sign that stood apart from the span, such as `:)`, isn't its punctuation.
+        tight = not any(each.isspace() for each in self.text[span.end : right])
+        if _is_gap(after) and (inline or _is_gap(before) or before in _OPENING):
+            return right, right + 1
+        if _is_gap(before) and (
+            not after or after in _LINE or (tight and after in _STOPS + _COMMAS + _CLOSING)
+        ):
+            return left, left + 1
+        if after and before + after in _PAIRS:
+            self._put(left, left + 1)
+            return right, right + 1
+        if inline and after and after in _LINE:
+            return right, right + 1
+        if (
+            tight
+            and after
+            and after in _COMMAS
+            and (inline or before in _STOPS + _COMMAS + _OPENING)
+        ):
+            return right, right + 1
+        if before and before in _COMMAS and (not after or after in _LINE + _STOPS + _CLOSING):
+            return left, left + 1
+        if (
+            tight
+            and after
+            and after in _STOPS
+            and (inline or before in _STOPS)
+            and not self._at(right + 1).isalnum()
+        ):
+            return right, right + 1
+        return self._joint(left, right) or self._article(left, after)
+
+    def _joint(self, left: int, right: int) -> tuple[int, int] | None:
+        """A hyphen, slash or possessive that lost the word it hung on."""
+        before, after = self._at(left), self._at(right)
+        if after and after in "'’" and (ending := _POSSESSIVE.match(self.text, right)):
+            return right, ending.end()
+        if after and after in "-/" and self._at(right + 1).isalnum() and not before.isalnum():
+            return right, right + 1
+        if before and before in "-/" and not after.isalnum() and self._at(left - 1).isalnum():
+            return left, left + 1
+        return None
+
+    def _article(self, left: int, after: str) -> tuple[int, int] | None:
+        """An article that lost its noun: `You are an idiot.`"""
+        if after and after not in _LINE + _STOPS + _COMMAS + _CLOSING:
+            return None
+        start = left
+        while self._at(start).isalpha() and self.pieces[start]:
+            start -= 1
+        word = self.text[start + 1 : left + 1].lower()
+        # At the start of a line it is rather a list mark or the whole text.
+        if word in _ARTICLES and _is_gap(self._at(start)):
+            return start + 1, left + 1
+        return None
+
+    def _begins_sentence(self, span: Span) -> bool:
+        left = self._left(span.start)
+        while _is_gap(self._at(left)) or (self._at(left) and self._at(left) in _OPENING + "\"'*_"):
+            left = self._left(left)
+        before = self._at(left)
+        return not before or before in _LINE + _STOPS
+
+    def _capitalise(self, at: int) -> None:
+        while _is_gap(self._at(at)) or (self._at(at) and self._at(at) in _OPENING + "\"'*_"):
+            at = self._right(at + 1)
+        word = _PLAIN_WORD.match(self.text, at)
+        if word and all(self.pieces[at : word.end()]):
+            self.pieces[at] = self.text[at].upper()
+            self.touched[at : word.end()] = b"\x01" * (word.end() - at)
+
+    def _fix_article(self, span: Span) -> None:
+        """`a` or `an` before what now follows it."""
+        right = self._right(span.start)
+        if _is_gap(self._at(right)) and not self.touched[right]:
+            right = self._right(right + 1)
+        left = self._left(span.start)
+        while _is_gap(self._at(left)):
+            left = self._left(left)
+        start = left
+        while self._at(start).isalpha() and self.pieces[start]:
+            start -= 1
+        start += 1
+        article = self.text[start : left + 1]
+        if (
+            article.lower() not in _ARTICLES
+            or self.touched[start]
+            or not _is_gap(self._at(left + 1))
+        ):
+            return
+        following = _FIRST_WORD.match("".join(self.pieces[right : right + _NEAR]))
+        if following is None or not following[1][0].isalpha():
+            return
+        wanted = "an" if _sounds_like_vowel(following[1].lower()) else "a"
+        if article.lower() != wanted:
+            self._put(start, left + 1, _cased(wanted, article[:1]))
+
+
+_POSSESSIVE = re.compile(r"['’]s\b")
+_PLAIN_WORD = re.compile(r"[a-z]+(?:['’][a-z]+)*(?![\w@/:]|[.\-_]\w)")
+
+
+def _is_gap(character: str) -> bool:
+    return character.isspace() and character not in _LINE
+
+
+def _sounds_like_vowel(word: str) -> bool:
+    if word.startswith(_SILENT_H):
+        return True
+    return word[0] in "aeiou" and not word.startswith(_SPOKEN_Y)
+
+
+def _cased(replacement: str, original: str) -> str:
+    """The replacement in the case of what it replaces."""
+    letters = [each for each in original if each.isalpha()]
+    if len(letters) > 1 and all(map(str.isupper, letters)):
+        return replacement.upper()
+    if original[:1].isupper():
+        return replacement[:1].upper() + replacement[1:]
+    return replacement
+
+
+def _joined(text: str, jobs: list[tuple[Span, str]]) -> list[tuple[Span, str]]:
+    """Deletions with nothing but `and`, `or` or a comma between them, as one."""
+    joined: list[tuple[Span, str]] = []
+    for span, replacement in jobs:
+        if joined and not replacement and not joined[-1][1]:
+            last = joined[-1][0]
+            if _BETWEEN.fullmatch(text, last.end, span.start):
+                joined[-1] = (Span(last.start, span.end), "")
+                continue
+        joined.append((span, replacement))
+    return joined
