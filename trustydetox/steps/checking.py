@@ -1,0 +1,164 @@
+"""What a candidate must not do: stay toxic, bring in something new, lose facts, say too little."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from trustydetox.errors import ConfigError
+from trustydetox.records import Finding, Rewrite
+from trustydetox.roles import Scorer
+from trustydetox.steps.viewing import KnownWords, View
+
+
+@dataclass(frozen=True, slots=True)
+class LessToxic:
+    """Toxicity of the rewritten text by a second scorer; below `limit` passes.
+
+    scorer: one with other weights than the guide's, best of another architecture and trained on
+        other rows. The guide chose the words to mask, so of its own faults it sees none.
+    """
+
+    scorer: Scorer
+    limit: float = 0.5
+    name: str = "less-toxic"
+
+    def __post_init__(self) -> None:
+        _require_share(self.name, "limit", self.limit)
+
+    def check(self, rewrites: Sequence[Rewrite], /) -> list[Finding]:
+        """The value is a probability."""
+        scores = self.scorer.score([rewrite.text for rewrite in rewrites])
+        return [
+            Finding(self.name, score.overall < self.limit, score.overall, self.limit)
+            for score in scores
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class NothingNew:
+    """How many known toxic words the edits brought in; fewer than one passes.
+
+    Words that arise where an edit joins two halves count too. Reading in the detection view
+    (`view`) finds disguised ones as well.
+    """
+
+    known: KnownWords
+    view: Callable[[str], View] = View.of
+    name: str = "nothing-new"
+
+    def check(self, rewrites: Sequence[Rewrite], /) -> list[Finding]:
+        """The value is a count."""
+        return [_count(self.name, self._new(rewrite)) for rewrite in rewrites]
+
+    def _new(self, rewrite: Rewrite) -> int:
+        if not rewrite.edits:
+            return 0
+        before = Counter(_words(self.view(rewrite.original).text))
+        after = Counter(_words(self.view(rewrite.text).text))
+        return sum(count for word, count in (after - before).items() if self.known.knows(word))
+
+
+@dataclass(frozen=True, slots=True)
+class FactsKept:
+    """How many numbers, addresses and negations the edits took out or brought in; none passes.
+
+    `don't` and `do not` are the same negation. Digits inside a word aren't a number.
+    """
+
+    name: str = "facts-kept"
+
+    def check(self, rewrites: Sequence[Rewrite], /) -> list[Finding]:
+        """The value is a count."""
+        return [_count(self.name, self._changed(rewrite)) for rewrite in rewrites]
+
+    def _changed(self, rewrite: Rewrite) -> int:
+        if not rewrite.edits:
+            return 0
+        before, after = Counter(_facts(rewrite.original)), Counter(_facts(rewrite.text))
+        return (before - after).total() + (after - before).total()
+
+
+@dataclass(frozen=True, slots=True)
+class Contained:
+    """Share of the text's words that went or came; at most `limit` passes.
+
+    limit: of the words of the original. Case and the place of a word don't count.
+    """
+
+    limit: float = 0.5
+    name: str = "contained"
+
+    def __post_init__(self) -> None:
+        _require_share(self.name, "limit", self.limit)
+
+    def check(self, rewrites: Sequence[Rewrite], /) -> list[Finding]:
+        """The value is the larger of the two shares; it is above 1 where many words came."""
+        return [self._one(rewrite) for rewrite in rewrites]
+
+    def _one(self, rewrite: Rewrite) -> Finding:
+        before, after = Counter(_words(rewrite.original)), Counter(_words(rewrite.text))
+        changed = max((before - after).total(), (after - before).total())
+        share = changed / max(1, before.total())
+        return Finding(self.name, share <= self.limit, share, self.limit)
+
+
+@dataclass(frozen=True, slots=True)
+class NotEmptied:
+    """Number of words left, as a share of the original's; `limit` or more passes.
+
+    least: words that must be left whatever the share.
+    """
+
+    limit: float = 0.2
+    least: int = 1
+    name: str = "not-emptied"
+
+    def __post_init__(self) -> None:
+        _require_share(self.name, "limit", self.limit)
+        if self.least < 1:
+            raise ConfigError(f"{self.name}: least must be at least 1, got {self.least}")
+
+    def check(self, rewrites: Sequence[Rewrite], /) -> list[Finding]:
+        """The value is a share; 0 where fewer than `least` words are left."""
+        return [self._one(rewrite) for rewrite in rewrites]
+
+    def _one(self, rewrite: Rewrite) -> Finding:
+        left = sum(1 for _ in _words(rewrite.text))
+        share = left / max(1, sum(1 for _ in _words(rewrite.original)))
+        share = share if left >= self.least else 0.0
+        return Finding(self.name, left >= self.least and share >= self.limit, share, self.limit)
+
+
+def _count(name: str, value: int) -> Finding:
+    return Finding(name, value < 1, float(value), 1.0)
+
+
+def _require_share(check: str, setting: str, value: float) -> None:
+    if not 0.0 <= value <= 1.0:
+        raise ConfigError(f"{check}: {setting} must be in [0, 1], got {value}")
+
+
+def _words(text: str) -> Iterator[str]:
+    return (match.group().casefold() for match in _WORD.finditer(text))
+
+
+def _facts(text: str) -> Iterator[str]:
+    for match in _FACT.finditer(text):
+        if match["negation"]:
+            yield "not"
+        else:
+            yield match.group().casefold().rstrip(".,:;!?")
+
+
+_WORD = re.compile(r"\w+(?:['’]\w+)*")
+_FACT = re.compile(
+    r"\b(?:https?://|www\.)[^\s<>\"]+"
+    r"|[\w.+\-]+@[\w\-]+\.[\w.\-]+"
+    r"|(?<![^\W_])[$€£]?\d+(?:[.,:/]\d+)*%?(?!\w)"
+    r"|(?P<negation>\b(?:not|no|never|none|nobody|nothing|nowhere|neither|nor|without|cannot"
+    r"|(?:\w+n['’]t|(?:ca|wo|do|does|did|is|are|was|were|has|have|had|should|would|could)nt))\b)",
+    re.IGNORECASE,
+)
