@@ -15,7 +15,8 @@ UNSAFE = {
     "code from a model's repository": "trust_remote" + "_code ?= ?True",
     "certificates not checked": "verify" + " ?= ?False",
     "a shell between us and a program": "shell" + " ?= ?True",
-    "YAML that makes objects": "yaml" + r"\.(unsafe_)?load\(",
+    # `_Loader` is the recipes' own safe loader, which refuses a key written twice.
+    "YAML that makes objects": "yaml" + r"\.((unsafe_|full_)load\(|load\((?!.*, _Loader\)))",
 }
 OF_ONE_MACHINE = {
     "a path of one machine": r"(^|[\s\"'=(:`])/(work|" + "root|home|Users|farm)/[a-z]",
