@@ -106,9 +106,9 @@ class WordWindow:
         return _over(texts, self._probabilities(texts), self.threshold)
 
     def _probabilities(self, texts: Sequence[str]) -> list[float]:
-        features = _window_features(texts, self.shares)
-        if not features.shape[0]:
+        if not any(map(words, texts)):
             return []
+        features = _window_features(texts, self.shares)
         return [float(value) for value in self.regression.predict_proba(features)[:, 1]]
 
 
@@ -166,11 +166,9 @@ def _window_features(
             if labels is not None:
                 seen, toxic = seen - 1, toxic - labels[len(column)]
             share = (toxic + 0.1) / (seen + 1.0)
-            column.append(
-                (share, math.log(share) if seen else 0.0, float(seen < _RARE), float(share > 0.5))
-            )
+            column.append((share, math.log(share), float(seen < _RARE), float(share > 0.5)))
     hashed = FeatureHasher(2**20, input_type="string", alternate_sign=False).transform(names)
-    return hstack([hashed, csr_array(column or (0, 4))], format="csr")
+    return hstack([hashed, csr_array(column)], format="csr")
 
 
 def _letters(word: str) -> list[str]:

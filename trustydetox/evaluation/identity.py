@@ -142,7 +142,8 @@ def _gap(by_term: Sequence[Sequence[bool]], templates: int) -> Estimate:
     toxic = np.array(by_term, dtype=np.float64).T  # (templates, terms)
 
     def statistic(rows: Rows) -> Values:
-        share = toxic[rows].mean(axis=1)  # (resamples, terms)
+        drawn = [np.bincount(row, minlength=templates) for row in rows]
+        share = np.array(drawn) @ toxic / templates  # (resamples, terms)
         return np.asarray(share.max(axis=1) - share.min(axis=1))
 
     return bootstrap(statistic, templates)
