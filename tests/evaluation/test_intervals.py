@@ -17,7 +17,8 @@ def test_wilson_of_half_of_ten_is_as_in_the_textbook() -> None:
 def test_wilson_of_no_success_still_has_a_width() -> None:
     # z^2 / (n + z^2) = 3.8415 / 103.8415
     estimate = wilson(0, 100)
-    assert (estimate.value, estimate.low) == (0.0, pytest.approx(0.0))
+    assert estimate.value == 0.0
+    assert estimate.low == pytest.approx(0.0)
     assert estimate.high == pytest.approx(0.036994, abs=1e-6)
 
 

@@ -55,7 +55,7 @@ def test_train_and_dev_of_a_split_file_are_disjoint_and_all(tmp_path: Path) -> N
         tmp_path / "davidson" / "train.parquet",
         [{"text": t, "label": i % 2} for i, t in enumerate(texts)],
     )
-    train, dev = (load(tmp_path, "davidson", part) for part in ("train", "dev"))  # type: ignore[arg-type]
+    train, dev = (load(tmp_path, "davidson", part) for part in ("train", "dev"))
     assert set(train.texts).isdisjoint(dev.texts)
     assert load(tmp_path, "davidson", "all").texts == tuple(texts)
     assert len(train) + len(dev) == 60
