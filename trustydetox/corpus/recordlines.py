@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
 from trustydetox.detoxifier import DIGITS, Found
@@ -17,35 +18,32 @@ def short(value: float) -> float | None:
 
 def record_line(row: int, field: str, record: Record) -> str:
     """One line of `records.jsonl`, without its line break; plain ASCII."""
+    original = quoted(record.original)
+    output = original
+    if record.output != record.original:
+        output = "null" if record.output is None else quoted(record.output)
     after = record.toxicity_after
-    return json.dumps(
+    edits = [
+        {"start": edit.span.start, "end": edit.span.end, "replacement": edit.replacement}
+        for edit in record.edits
+    ]
+    findings = [
         {
-            "row": row,
-            "field": field,
-            "original": record.original,
-            "output": record.output,
-            "verdict": record.verdict.value,
-            "reason": record.reason,
-            "toxicity": short(record.toxicity.overall),
-            "toxicity_after": None if after is None else short(after.overall),
-            "edits": [
-                {
-                    "start": edit.span.start,
-                    "end": edit.span.end,
-                    "replacement": edit.replacement,
-                }
-                for edit in record.edits
-            ],
-            "findings": [
-                {
-                    "check": finding.check,
-                    "passed": bool(finding.passed),
-                    "value": short(finding.value),
-                    "limit": short(finding.limit),
-                }
-                for finding in record.findings
-            ],
+            "check": finding.check,
+            "passed": bool(finding.passed),
+            "value": short(finding.value),
+            "limit": short(finding.limit),
         }
+        for finding in record.findings
+    ]
+    # Put together by hand: most records are of clean texts, and this takes a third of the time.
+    return (
+        f'{{"row": {row}, "field": {quoted(field)}, "original": {original}, "output": {output}, '
+        f'"verdict": {quoted(record.verdict.value)}, "reason": {quoted(record.reason)}, '
+        f'"toxicity": {json.dumps(short(record.toxicity.overall))}, '
+        f'"toxicity_after": {json.dumps(None if after is None else short(after.overall))}, '
+        f'"edits": {json.dumps(edits) if edits else "[]"}, '
+        f'"findings": {json.dumps(findings) if findings else "[]"}}}'
     )
 
 

@@ -120,35 +120,55 @@ class CsvReader:
     def _records(self, delimiter: bytes) -> Iterator[Line]:
         """Lines, joined while a quoted field is open."""
         for line in self._lines:
-            if line.rest is not None or not _is_open_after(line.raw, delimiter, False):
+            if line.rest is None and not _is_open_after(line.raw, delimiter, False):
                 yield line
                 continue
             held = [line.raw]
             size = len(line.raw)
-            rest: Iterator[bytes] | None = None
-            for more in self._lines:
+            rest = line.rest
+            if rest is not None:
+                rest = self._rest_of_line(line.raw, rest, delimiter, False)
+            while rest is None and (more := next(self._lines, None)) is not None:
                 held.append(more.raw)
                 size += len(more.raw)
                 if more.rest is not None:
-                    rest = more.rest
+                    rest = self._rest_of_line(more.raw, more.rest, delimiter, True)
+                elif not _is_open_after(more.raw, delimiter, True):
                     break
-                if not _is_open_after(more.raw, delimiter, True):
-                    break
-                if size > self._limit:
-                    rest = self._rest(delimiter)
-                    break
+                elif size > self._limit:
+                    rest = self._rest_of_record(delimiter)
             record = Line(line.offset, b"".join(held), rest)
             held.clear()
             yield record
             for _ in rest or ():
                 pass
 
-    def _rest(self, delimiter: bytes) -> Iterator[bytes]:
+    def _rest_of_record(self, delimiter: bytes) -> Iterator[bytes]:
+        """The lines up to the one that closes the open field."""
         for line in self._lines:
             yield line.raw
-            yield from line.rest or ()
+            if line.rest is not None:
+                yield from self._rest_of_line(line.raw, line.rest, delimiter, True)
+                return
             if not _is_open_after(line.raw, delimiter, True):
                 return
+
+    def _rest_of_line(
+        self, raw: bytes, rest: Iterator[bytes], delimiter: bytes, is_open: bool
+    ) -> Iterator[bytes]:
+        """The rest of a long line that began with `raw`, and of its record."""
+        left = raw
+        while True:
+            # Quotes at the end may be one half of a doubled quote.
+            end = len(left.rstrip(b'"'))
+            is_open = _is_open_after(left[:end], delimiter, is_open)
+            piece = next(rest, b"")
+            left = left[end:] + piece
+            if not piece:
+                break
+            yield piece
+        if _is_open_after(left, delimiter, is_open):
+            yield from self._rest_of_record(delimiter)
 
     def edit(self, row: Row, edits: Mapping[str, str]) -> bytes:
         """The record with some fields replaced, each quoted as it was or as it must be."""

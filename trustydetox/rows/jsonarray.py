@@ -180,8 +180,8 @@ class JsonArrayReader:
                 break
             if rest is not None:
                 raw, after = body[before:], b""
-            row = Row(index, start + before, lead + body[:before], raw, {}, rest=rest)
-            yield self._parsed(row, cutter.mark)
+            values, error = self._parsed(raw, rest is not None, bool(cutter.mark))
+            yield Row(index, start + before, lead + body[:before], raw, values, error, rest)
             index += 1
             for _ in rest or ():
                 pass
@@ -199,15 +199,15 @@ class JsonArrayReader:
                 lead += body
         self.tail = lead
 
-    def _parsed(self, row: Row, mark: bytes) -> Row:
-        if row.rest is not None or len(row.raw) > self._limit:
-            return row._replace(error=too_long(self._limit))
-        if not mark:
-            return row._replace(error=self._stream.fault or "the array ends early")
+    def _parsed(self, raw: bytes, is_long: bool, is_ended: bool) -> tuple[Mapping[str, Any], str]:
+        if is_long or len(raw) > self._limit:
+            return {}, too_long(self._limit)
+        if not is_ended:
+            return {}, self._stream.fault or "the array ends early"
         try:
-            return row._replace(values=parse_row(row.raw))
+            return parse_row(raw), ""
         except InputError as reason:
-            return row._replace(error=str(reason))
+            return {}, str(reason)
 
 
 class JsonArrayCopier:

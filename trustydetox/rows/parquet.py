@@ -217,7 +217,9 @@ class ParquetCopier:
             return
         batch = self._cells.batch
         if len(self._kept) < batch.num_rows:
-            batch = batch.take(pa.array(self._kept, pa.int64()))
+            # Slices, because `take` doesn't know every type.
+            runs = [batch.slice(start, length) for start, length in _runs(self._kept)]
+            (batch,) = pa.Table.from_batches(runs).combine_chunks().to_batches()
         for name, texts in self._edits.items():
             at = batch.schema.get_field_index(name)
             column = batch.column(at).to_pylist()
@@ -228,6 +230,18 @@ class ParquetCopier:
             )
         self._groups.add(batch)
         self._kept, self._edits = [], {}
+
+
+def _runs(positions: Sequence[int]) -> list[tuple[int, int]]:
+    """Start and length of each run of neighbours."""
+    runs: list[tuple[int, int]] = []
+    for position in positions:
+        start, length = runs[-1] if runs else (-1, 0)
+        if position == start + length:
+            runs[-1] = (start, length + 1)
+        else:
+            runs.append((position, 1))
+    return runs
 
 
 def _compression(metadata: Any) -> Any:

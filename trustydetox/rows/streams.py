@@ -12,7 +12,7 @@ import sys
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from trustydetox.errors import InputError
 
@@ -129,9 +129,11 @@ class Stream:
                     if not piece:
                         break
                     decoder = zlib.decompressobj(wbits=31)
+                before = decoder.copy()
                 try:
                     data = decoder.decompress(piece, PIECE)
                 except zlib.error:
+                    yield from _salvaged(before, piece, zlib.error)
                     self.fault = "the gzip stream is damaged"
                     return
                 if data:
@@ -147,14 +149,21 @@ class Stream:
 
         decompressor = zstandard.ZstdDecompressor()
         decoder = decompressor.decompressobj()
-        given = 0
+        given = start = 0  # `start`: of the current frame
         for piece in self._packed(ZSTD_PIECE):
             while piece:
                 if decoder.eof:
                     decoder = decompressor.decompressobj()
+                    start = self._taken - len(piece)
                 try:
                     data = decoder.decompress(piece)
                 except zstandard.ZstdError:
+                    decoder = decompressor.decompressobj()
+                    self._file.seek(start)
+                    for at in range(start, self._taken - len(piece), ZSTD_PIECE):
+                        size = min(ZSTD_PIECE, self._taken - len(piece) - at)
+                        decoder.decompress(self._file.read(size))
+                    yield from _salvaged(decoder, piece, zstandard.ZstdError)
                     self.fault = "the Zstandard stream is damaged"
                     return
                 if data:
@@ -171,6 +180,20 @@ class Stream:
                 f"{self._name} grows more than {BOMB_RATIO} times when unpacked: "
                 f"unpack it by hand if that is right"
             )
+
+
+def _salvaged(decoder: Any, piece: bytes, refusal: type[Exception]) -> Iterator[bytes]:
+    """What `piece` holds before the damage in it, a byte at a time.
+
+    A call that fails returns nothing of what it had already unpacked.
+    """
+    for at in range(len(piece)):
+        try:
+            data = decoder.decompress(piece[at : at + 1])
+        except refusal:
+            return
+        if data:
+            yield data
 
 
 def packed(file: IO[bytes], compression: str) -> IO[bytes]:

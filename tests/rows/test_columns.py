@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from trustydetox.errors import ConfigError, InputError
+from trustydetox.roles import Action, Passage
+from trustydetox.rows import Columns, choose_columns
+
+EDIT, SCORE = Action.EDIT, Action.SCORE
+
+
+def _chosen(*rows: dict[str, Any], fields: tuple[str, ...] = ()) -> dict[str, Action]:
+    columns = choose_columns(fields, None, rows)
+    assert columns is not None
+    return dict(columns.actions)
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({"id": "x", "text": "a"}, {"text": EDIT}),
+        ({"completion": "b", "prompt": "a"}, {"prompt": SCORE, "completion": EDIT}),
+        (
+            {"prompt": "a", "chosen": "b", "rejected": "c"},
+            {"prompt": SCORE, "chosen": EDIT, "rejected": SCORE},
+        ),
+        ({"comment": "a", "n": 1}, {"comment": EDIT}),
+        ({"text": [1], "comment": "a"}, {"comment": EDIT}),
+        ({"id": "17", "comment": "a"}, {"comment": EDIT}),
+    ],
+)
+def test_columns_are_found_by_trls_names_or_for_want_of_others(
+    row: dict[str, Any], expected: dict[str, Action]
+) -> None:
+    assert _chosen(row) == expected
+
+
+def test_a_column_that_is_named_is_edited() -> None:
+    row = {"prompt": "a", "rejected": "b", "other": "c"}
+    assert _chosen(row, fields=("rejected", "other")) == {"rejected": EDIT, "other": EDIT}
+
+
+def test_a_column_counts_as_text_if_any_row_has_text_there() -> None:
+    assert _chosen({"text": None}, {"text": 1}, {"text": "a"}) == {"text": EDIT}
+
+
+@pytest.mark.parametrize(
+    ("fields", "row", "message"),
+    [
+        (("txt",), {"text": "a", "n": 1}, "no column is called 'txt'; did you mean 'text'?"),
+        (("n",), {"text": "a", "n": 1}, "column 'n' holds no text"),
+        ((), {"a": "x", "b": "y"}, "columns: 'a', 'b'; name it with --field"),
+        ((), {"n": 1}, "columns: 'n'; name it with --field"),
+        ((), {}, "columns: none; name it with --field"),
+        (("text",), {}, "no column is called 'text'; known: none"),
+    ],
+)
+def test_a_file_without_the_column_is_an_error_that_names_its_columns(
+    fields: tuple[str, ...], row: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        choose_columns(fields, None, [row])
+    assert message in str(caught.value)
+
+
+def test_nothing_is_chosen_before_a_row_has_come() -> None:
+    assert choose_columns(("text",), None, []) is None
+    assert choose_columns((), {"a": True, "b": True}, []) is None
+
+
+def test_a_file_that_names_its_columns_needs_no_row() -> None:
+    columns = choose_columns((), {"id": False, "text": True}, [])
+    assert columns is not None
+    assert columns.actions == {"text": EDIT}
+    with pytest.raises(InputError, match="no column is called 'txt'"):
+        choose_columns(("txt",), {"text": True}, [])
+
+
+COLUMNS = Columns({"prompt": SCORE, "completion": EDIT})
+ROW = {"completion": "b", "n": 1, "prompt": "a"}
+
+
+def test_passages_come_in_the_columns_order_with_their_roles() -> None:
+    assert COLUMNS.read(ROW) == [
+        Passage("prompt", "user", "a", SCORE),
+        Passage("completion", "assistant", "b", EDIT),
+    ]
+
+
+def test_writing_what_was_read_gives_the_row_and_its_order() -> None:
+    texts = [passage.text for passage in COLUMNS.read(ROW)]
+    assert list((COLUMNS.write(ROW, texts) or {}).items()) == list(ROW.items())
+    assert COLUMNS.write(ROW, ["a", "x"]) == {**ROW, "completion": "x"}
+
+
+def test_a_missing_text_drops_the_row() -> None:
+    assert COLUMNS.write(ROW, ["a", None]) is None
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"prompt": "a"}, "no column 'completion'"),
+        ({"prompt": "a", "completion": None}, "expected a string in 'completion', got null"),
+        ({"prompt": 1.5, "completion": "b"}, "expected a string in 'prompt', got a number"),
+        ({"prompt": b"a", "completion": "b"}, "expected a string in 'prompt', got a bytes"),
+    ],
+)
+def test_a_row_without_the_text_says_why(row: dict[str, Any], reason: str) -> None:
+    with pytest.raises(InputError) as caught:
+        COLUMNS.read(row)
+    assert str(caught.value) == reason
+
+
+def test_no_columns_at_all_is_a_wrong_setting() -> None:
+    with pytest.raises(ConfigError, match="at least one column"):
+        Columns({})
