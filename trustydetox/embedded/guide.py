@@ -86,7 +86,9 @@ def save_guide(guide: Guide, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {f"encoder.{k}": v for k, v in guide.encoder.state_dict().items()}
     tensors |= {f"head.{k}": v for k, v in guide.head.state_dict().items()}
-    half = {k: v.to(torch.float16).contiguous() for k, v in tensors.items() if v.is_floating_point()}
+    half = {
+        k: v.to(torch.float16).contiguous() for k, v in tensors.items() if v.is_floating_point()
+    }
     save_file(half, folder / "guide.safetensors")
     config = {
         key: value
@@ -105,7 +107,6 @@ def save_guide(guide: Guide, folder: Path) -> None:
 
 def load_guide(folder: Path) -> Guide:
     """Read what `save_guide` wrote, as float32 in evaluation mode with frozen weights."""
-    import torch
     from safetensors.torch import load_file
     from tokenizers import Tokenizer
 
@@ -119,16 +120,12 @@ def load_guide(folder: Path) -> Guide:
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    # Fresh weights that are overwritten at once needn't be drawn.
-    with torch.device("meta"):
-        guide = new_guide(tokenizer, settings["encoder"], tuple(settings["labels"]))
+    guide = new_guide(tokenizer, settings["encoder"], tuple(settings["labels"]))
     tensors = {name: value.float() for name, value in load_file(path).items()}
     parts = {"encoder": guide.encoder, "head": guide.head}
     for name, part in parts.items():
-        part.to_empty(device="cpu")
         part.load_state_dict(
-            {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(name)},
-            strict=False,
+            {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(name)}
         )
         part.requires_grad_(False)
         part.eval()

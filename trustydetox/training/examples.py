@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from trustydetox.spans import Span
-from trustydetox.training.sources import Source, lexicon, load, normalise
+from trustydetox.training.sources import NAMES, Source, lexicon, load, normalise
 from trustydetox.training.splitting import Splits, drawn, position
 
 LABELS = ("insult", "profanity", "identity_attack", "threat")
@@ -80,28 +80,44 @@ def learn_known_words(data: Path) -> frozenset[str]:
     ) - people
 
 
-def guide_examples(
-    data: Path, splits: Splits, known: Callable[[str], bool]
-) -> list[Example]:
+def measured_texts(data: Path, splits: Splits) -> frozenset[str]:
+    """Normalised texts that train neither guide nor check: every dev row, every judge's row.
+
+    Posts of toxic_spans_semeval2021's train file may train although toxic_spans_acl2022 repeats
+    some of them in its dev part: who measures there leaves out what the guide was trained on.
+    """
+    texts = {normalise(text) for name in NAMES for text in load(data, name, "dev").texts}
+    for name in {name for judge in ("judge-a", "judge-b") for name in splits.sources(judge)}:
+        texts |= {normalise(text) for text in load(data, name, "train").texts}
+    repeated = load(data, "toxic_spans_semeval2021", "train").texts
+    return frozenset(texts - {normalise(text) for text in repeated})
+
+
+def guide_examples(data: Path, splits: Splits, known: Callable[[str], bool]) -> list[Example]:
     """Every example of the guide, in a fixed order."""
-    return _examples(data, splits, known, "guide")
+    return _examples(data, splits, known, "guide", measured_texts(data, splits))
 
 
 def check_examples(
-    data: Path, splits: Splits, known: Callable[[str], bool]
+    data: Path, splits: Splits, known: Callable[[str], bool], guided: Iterable[Example]
 ) -> list[Example]:
-    """Every example of the check scorer, in a fixed order."""
-    return _examples(data, splits, known, "check")
+    """Every example of the check scorer, in a fixed order: none of the texts in `guided`."""
+    taken = {normalise(example.text) for example in guided}
+    return _examples(data, splits, known, "check", measured_texts(data, splits) | taken)
 
 
 def _examples(
-    data: Path, splits: Splits, known: Callable[[str], bool], role: str
+    data: Path,
+    splits: Splits,
+    known: Callable[[str], bool],
+    role: str,
+    elsewhere: frozenset[str],
 ) -> list[Example]:
     identity = yaml.safe_load(IDENTITY.read_text(encoding="utf-8"))
     met = _any_of(form for forms in identity["training_terms"] for form in forms)
     read = {name: _READERS.get(name, _read_prose) for name in splits.sources(role)}
     result: list[Example] = []
-    taken: set[str] = set()
+    taken = set(elsewhere)
     for name, reader in read.items():
         source = load(data, name, "train")
         rows = [
@@ -120,7 +136,8 @@ def _examples(
                 taken.add(normal)
                 result.append(row)
     result += _statements(identity, role)
-    return result + list(_swapped(result, identity))
+    swapped = (row for row in _swapped(result, identity) if normalise(row.text) not in taken)
+    return result + list(swapped)
 
 
 Reader = Callable[[Path, Source, Splits, Callable[[str], bool]], Iterator[Example]]
@@ -139,9 +156,7 @@ def _read_semeval(
 ) -> Iterator[Example]:
     """Posts that were all reported as toxic; raters of the larger release soften the label."""
     larger = load(data, "toxic_spans_acl2022", "all")
-    raters = {
-        normalise(text): _columns(larger, index) for index, text in enumerate(larger.texts)
-    }
+    raters = {normalise(text): _columns(larger, index) for index, text in enumerate(larger.texts)}
     for text, spans in zip(source.texts, source.spans or (), strict=True):
         row = raters.get(normalise(text))
         calm = row["n_not_toxic"] / row["n_raters"] if row else 0.3
@@ -182,9 +197,7 @@ def _span_labels(row: Mapping[str, Any]) -> dict[str, float]:
 def _read_paradetox(
     data: Path, source: Source, splits: Splits, known: Callable[[str], bool]
 ) -> Iterator[Example]:
-    for text, label, pair in zip(
-        source.texts, source.labels, source.columns["id"], strict=True
-    ):
+    for text, label, pair in zip(source.texts, source.labels, source.columns["id"], strict=True):
         yield Example(
             text, source.name, str(pair), float(label or 0), {}, None if label else (), 1.0
         )

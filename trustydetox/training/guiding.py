@@ -29,6 +29,7 @@ class Stage:
     """How one stage trains.
 
     epochs: passes over the examples; a fraction ends inside a pass.
+    others: one in so many examples without toxic spans takes part in a pass, each in turn.
     tokens: per batch, padding included.
     rate: peak learning rate of the encoder; the head learns ten times as fast.
     span_weight: of the token loss; 0 hides every span label.
@@ -38,6 +39,7 @@ class Stage:
     epochs: float
     rate: float
     span_weight: float
+    others: int = 1
     tokens: int = 2048
     seed: int = 7
 
@@ -109,8 +111,12 @@ def train_guide(
 
     torch.manual_seed(stage.seed)
     items = encode(guide, examples, with_spans=stage.span_weight > 0)
-    total = sum(1 for _ in batches(items, stage.tokens, stage.seed))
-    steps = math.ceil(total * stage.epochs)
+    passes = [
+        list(batches(_taking_part(items, stage.others, epoch), stage.tokens, stage.seed + epoch))
+        for epoch in range(math.ceil(stage.epochs))
+    ]
+    queue = [batch for one in passes for batch in one]
+    steps = round(len(queue) * stage.epochs / len(passes))
     guide.encoder.embeddings.requires_grad_(False)
     trained = [p for p in guide.encoder.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(
@@ -136,17 +142,12 @@ def train_guide(
     mask_id = guide.tokenizer.token_to_id("[MASK]")
     losses: list[float] = []
     for step in range(start, steps):
-        epoch, index = divmod(step, total)
-        if step == start or index == 0:
-            queue = list(batches(items, stage.tokens, stage.seed + epoch))
-        batch = _with_masked_copies(queue[index], mask_id, stage.seed + step)
+        batch = _with_masked_copies(queue[step], mask_id, stage.seed + step)
         ids, mask, spans, document, weight = _tensors(batch, LABELS)
         tokens = guide.tokens(ids, mask)
         logits = guide.document(tokens, mask)
         known = document != UNKNOWN
-        loss = binary_cross_entropy_with_logits(
-            logits, document.clamp(min=0), reduction="none"
-        )
+        loss = binary_cross_entropy_with_logits(logits, document.clamp(min=0), reduction="none")
         columns = torch.tensor([1.0] + [0.25] * len(LABELS))
         objective = (loss * known * weight[:, None] * columns).sum() / len(batch)
         if stage.span_weight:
@@ -171,6 +172,15 @@ def train_guide(
             partial = checkpoint.with_suffix(".part")
             save_file(_snapshot(guide, optimizer, step + 1), partial)
             partial.replace(checkpoint)
+
+
+def _taking_part(items: Sequence[Encoded], others: int, epoch: int) -> list[Encoded]:
+    """Every item with a toxic span, and one in `others` of the rest."""
+    return [
+        item
+        for index, item in enumerate(items)
+        if (index + epoch) % others == 0 or any(value > 0 for value in item.spans)
+    ]
 
 
 def _with_masked_copies(batch: list[Encoded], mask_id: int, seed: int) -> list[Encoded]:

@@ -23,11 +23,13 @@ class Splits:
     shares: source -> role -> share of its rows; shares of a source sum to at most 1.
     left_alone: source -> column -> value of rows that train nobody.
     limits: role -> source -> how many examples at most.
+    licences: source -> licence, of every source that trains shipped weights.
     """
 
     shares: Mapping[str, Mapping[str, float]]
     left_alone: Mapping[str, Mapping[str, Any]]
     limits: Mapping[str, Mapping[str, int]]
+    licences: Mapping[str, str]
 
     def __post_init__(self) -> None:
         for source, shares in self.shares.items():
@@ -46,6 +48,7 @@ class Splits:
             shares=table["shares"],
             left_alone=table["left_alone"],
             limits={"guide": table["guide_limits"], "check": table["check_limits"]},
+            licences=table["licences"],
         )
 
     def sources(self, role: str) -> list[str]:

@@ -1,0 +1,23 @@
+"""The mini models that come with the package: weights, their card, and how they are loaded.
+
+Everything lies beside this file: guide.safetensors (the scorer and token head; guide.json and
+tokenizer.json belong to it), check.safetensors (the check scorer), known.words (hashes of toxic
+word forms), phrases.json (the phrase table), build.json (what all this was built from) and
+MODEL_CARD.md. `trustydetox train embedded` builds them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+
+WEIGHTS = (
+    "guide.safetensors",
+    "guide.json",
+    "tokenizer.json",
+    "check.safetensors",
+    "known.words",
+    "phrases.json",
+)
+"""The files that decide what the embedded recipes do."""
