@@ -114,13 +114,15 @@ class DetectionView:
 
     def _disguised(self, text: str, overridden: bool) -> Iterator[tuple[int, int, str]]:
         """Start, end and plain form of each disguised word, in order, disjoint."""
-        code = [match.span() for match in _CODE.finditer(text)]
-        found = [
-            word
-            for search in (self._spelled_out, self._in_tokens)
-            for word in search(text)
-            if not any(start < word[1] and word[0] < end for start, end in code)
-        ]
+        found = [*self._spelled_out(text), *self._in_tokens(text)]
+        if found:
+            code = bytearray(len(text))
+            for match in _CODE.finditer(text):
+                code[match.start() : match.end()] = b"\x01" * len(match.group())
+            for match in _TOKEN.finditer(text):
+                if _ADDRESS.search(match.group()):
+                    code[match.start() : match.end()] = b"\x01" * len(match.group())
+            found = [word for word in found if code.find(1, word[0], word[1]) < 0]
         if overridden:
             found += self._reversed(text)
         last = 0
@@ -171,7 +173,7 @@ class DetectionView:
         latin: bool | None = None
         for token in _TOKEN.finditer(text):
             whole = token.group()
-            if not _is_suspect(whole) or _ADDRESS.search(whole):
+            if not _is_suspect(whole):
                 continue
             if latin is None and not whole.isascii():
                 latin = _mostly_latin(text)
@@ -215,7 +217,7 @@ class DetectionView:
         letters = sum(map(str.isalpha, short))
         digits = sum(map(str.isdigit, short))
         # Identifiers: `F4G`, `T1T5`. A disguise is mostly letters, and a known word is longer.
-        if digits and (len(short) < 4 or letters < (2 * digits if core.isupper() else digits)):
+        if digits and (len(short) < 4 or letters < digits + core.isupper()):
             return None
         if len(set(short)) == 1:  # `xxxx` blots something out
             return None
@@ -403,11 +405,11 @@ def _fold_characters(text: str) -> View:
                 composed = unicodedata.normalize("NFC", last + each)
                 if len(composed) == 1:
                     pieces[-1] = composed
-                ends[-1] = at + 1
+                _lengthen(starts, ends)
                 continue
         elif each in _INVISIBLE and _plain_script(last):
             if each not in _DIRECTIONS and pieces and ends[-1] == at and not last.isspace():
-                ends[-1] = at + 1
+                _lengthen(starts, ends)
             continue
         folded = _fold(each)
         pieces.extend(folded)
@@ -417,6 +419,15 @@ def _fold_characters(text: str) -> View:
     starts.extend(range(done, len(text)))
     ends.extend(range(done + 1, len(text) + 1))
     return View("".join(pieces), tuple(starts), tuple(ends))
+
+
+def _lengthen(starts: list[int], ends: list[int]) -> None:
+    """One more original character for the last view character and those that share its range."""
+    end, at = ends[-1] + 1, len(starts) - 1
+    start = starts[at]
+    while at >= 0 and starts[at] == start:
+        ends[at] = end
+        at -= 1
 
 
 @lru_cache(maxsize=65536)
