@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import WordScorer, detoxifier
+from tests.fakes import WordScorer, WordsKept, detoxifier
 from trustydetox.evaluation.baselines import TfidfRegression
 from trustydetox.evaluation.intervals import Estimate
-from trustydetox.evaluation.scorer import Baselines, TwoClassResult, check_scorer, measure_scorer
+from trustydetox.evaluation.scorer import Baselines, TwoClassResult, measure_scorer, scoring_check
 from trustydetox.evaluation.tables import Table, markdown, scorer_tables, values
+from trustydetox.steps.checking import LessToxic
 from trustydetox.training.sources import Source
 
 FAKE = Path(__file__).parents[1] / "recipes" / "fake.yaml"
@@ -110,7 +111,7 @@ def test_a_regression_learns_from_soft_labels(unit: Any) -> None:
 def test_the_check_is_measured_beside_the_guide() -> None:
     report = measure_scorer(
         detoxifier(),
-        WordScorer({"fellow": 0.9}),
+        LessToxic(WordScorer({"fellow": 0.9, "fine": 0.4}), limit=0.3),
         [Source("own", tuple(TEXTS), tuple(LABELS)), Source("kind", ("fine",) * 3, (0,) * 3)],
         baselines(),
         dialogues={"kind": []},
@@ -125,11 +126,16 @@ def test_the_check_is_measured_beside_the_guide() -> None:
     assert own.error.value == pytest.approx(0.1 * 20 / 40, abs=0.02)
     (kind,) = report.one_class
     assert (kind.source, kind.found.value, kind.label) == ("kind", 0.0, 0)
+    # 0.4 is over the check's own limit of 0.3, though not over the recipe's threshold.
+    assert kind.check_found is not None
+    assert kind.check_found.value == 1.0
     assert report.calibration.error.n == 40
 
 
 def test_a_recipe_without_a_scoring_check_has_no_check_columns() -> None:
-    assert check_scorer(detoxifier()) is None
+    check = LessToxic(WordScorer())
+    assert scoring_check(detoxifier()) is None
+    assert scoring_check(detoxifier(checks=(WordsKept(), check))) is check
     source = Source("own", tuple(TEXTS), tuple(LABELS))
     report = measure_scorer(detoxifier(), None, [source], baselines(), dialogues={}, progress=quiet)
     assert report.two_class[0].check_auc is None

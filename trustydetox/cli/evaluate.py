@@ -95,7 +95,7 @@ def scorer(data: Data, recipe: RecipeName = "mini", sample: Sample = 2000, out: 
     terms = lexicon(data)
     report = scorer.measure_scorer(
         detoxifier,
-        scorer.check_scorer(detoxifier),
+        scorer.scoring_check(detoxifier),
         (load(data, name, "dev").without(seen).sample(sample) for name in NAMES),
         baselines,
         dialogues=dict.fromkeys(DIALOGUES, terms),

@@ -6,9 +6,10 @@ whether the edits keep their promise.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from trustydetox.detoxifier import Detoxifier
 from trustydetox.evaluation.baselines import TfidfRegression
@@ -54,6 +55,21 @@ class LabelledTexts(Protocol):
     @property
     def labels(self) -> Sequence[int | None]:
         """One label per text."""
+        ...
+
+
+@runtime_checkable
+class ScoringCheck(Protocol):
+    """A check that asks a scorer of its own."""
+
+    @property
+    def scorer(self) -> Scorer:
+        """What it asks."""
+        ...
+
+    @property
+    def limit(self) -> float:
+        """A candidate of this toxicity or more fails."""
         ...
 
 
@@ -159,7 +175,7 @@ class _Scored:
 
 def measure_scorer(
     detoxifier: Detoxifier,
-    check: Scorer | None,
+    check: ScoringCheck | None,
     sources: Iterable[LabelledTexts],
     baselines: Baselines,
     *,
@@ -168,7 +184,7 @@ def measure_scorer(
 ) -> ScorerReport:
     """Every source through the recipe, then the numbers.
 
-    check: the scorer that the recipe's check asks; None where it has none.
+    check: the recipe's check by a second scorer; None where it has none.
     dialogues: sources of clean dialogue -> terms whose presence excuses a change.
     """
     scored: list[_Scored] = []
@@ -184,7 +200,11 @@ def measure_scorer(
     return ScorerReport(
         detoxifier.threshold,
         tuple(_two_class(one, detoxifier.threshold) for one in two_class),
-        tuple(_one_class(one, detoxifier.threshold) for one in scored if one.classes in ({0}, {1})),
+        tuple(
+            _one_class(one, detoxifier.threshold, check.limit if check else math.nan)
+            for one in scored
+            if one.classes in ({0}, {1})
+        ),
         _calibration(two_class),
         measure_identity(detoxifier),
         tuple(
@@ -196,21 +216,20 @@ def measure_scorer(
     )
 
 
-def check_scorer(detoxifier: Detoxifier) -> Scorer | None:
-    """The scorer that the first scoring check of a recipe asks, if any."""
-    scorers = (getattr(check, "scorer", None) for check in detoxifier.checks)
-    return next((scorer for scorer in scorers if scorer is not None), None)
+def scoring_check(detoxifier: Detoxifier) -> ScoringCheck | None:
+    """The first check of a recipe that asks a scorer, if any."""
+    return next((check for check in detoxifier.checks if isinstance(check, ScoringCheck)), None)
 
 
 def _score(
-    detoxifier: Detoxifier, check: Scorer | None, source: LabelledTexts, baselines: Baselines
+    detoxifier: Detoxifier, check: ScoringCheck | None, source: LabelledTexts, baselines: Baselines
 ) -> _Scored:
     texts = list(source.texts)
     return _Scored(
         source.name,
         tuple(source.labels),
         tuple(detoxifier.run(texts, batch_size=_WINDOW)),
-        tuple(score.overall for score in check.score(texts)) if check else None,
+        tuple(score.overall for score in check.scorer.score(texts)) if check else None,
         {name: scorer.score_texts(texts) for name, scorer in baselines.scorers.items()}
         if {*source.labels} == {0, 1}
         else {},
@@ -241,12 +260,12 @@ def _two_class(one: _Scored, threshold: float) -> TwoClassResult:
     )
 
 
-def _one_class(one: _Scored, threshold: float) -> OneClassResult:
+def _one_class(one: _Scored, threshold: float, limit: float) -> OneClassResult:
     return OneClassResult(
         one.name,
         int(one.labels[0] or 0),
         _found(one.guide, threshold),
-        _found(one.check, threshold) if one.check else None,
+        _found(one.check, limit) if one.check else None,
         wilson(sum(map(is_changed, one.records)), len(one.records)),
     )
 
