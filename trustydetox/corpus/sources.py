@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import stat
 from pathlib import Path
@@ -28,14 +27,14 @@ class Source:
         self._early: list[bytes] | None = [] if keeps_bytes else None
         self._copy: IO[bytes] | None = None
         self._state: tuple[int, int] | None = None
+        if name != "-":
+            self._state = self._stat()
         watch = self._see if name == "-" else None
         self.reader: Reader = open_reader(name, max_row_bytes=max_row_bytes, watch=watch)
         if name != "-":
-            self._state = self._stat()
             with Path(name).open("rb") as file:
                 while piece := file.read(CHUNK):
-                    self._size += len(piece)
-                    self._hash.update(piece)
+                    self._see(piece)
 
     @property
     def fingerprint(self) -> dict[str, Any]:
@@ -65,7 +64,12 @@ class Source:
             self._early.append(piece)
 
     def _stat(self) -> tuple[int, int]:
-        found = os.stat(self.name)  # noqa: PTH116  (the name may be any path)
+        try:
+            found = Path(self.name).stat()
+        except OSError as error:
+            raise InputError(f"can't read {self.name}: {error.strerror}") from error
+        if stat.S_ISDIR(found.st_mode):
+            raise InputError(f"{self.name} is a folder, expected a file")
         if not stat.S_ISREG(found.st_mode):
             raise InputError(f"{self.name} is no regular file: pipe it into standard input, -")
         return found.st_size, found.st_mtime_ns

@@ -1,0 +1,372 @@
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.fakes import Replacer, WordScorer, detoxifier
+from trustydetox.corpus import Counts, clean_file, read_manifest, revert_file, run_folder
+from trustydetox.errors import (
+    ConfigError,
+    ConflictError,
+    ContractError,
+    ModelError,
+    ResourceError,
+)
+from trustydetox.records import Record, Toxicity, Verdict
+from trustydetox.spans import Edit, Span, apply_edits
+
+LINES = (
+    b'\xef\xbb\xbf{"id": 1, "text": "you idiot, come in"}\r\n'
+    b'{"id": 12345678901234567890123, "text" : "quite \\u00e9 fine"}\n'
+    b"\n"
+    b"not a row\n"
+    b'{"id": 3, "text": "moron"}'
+)
+MENDED = (
+    b'\xef\xbb\xbf{"id": 1, "text": "you, come in"}\r\n'
+    b'{"id": 12345678901234567890123, "text" : "quite \\u00e9 fine"}\n'
+    b"\n"
+    b'{"id": 3, "text": ""}'
+)
+
+
+def _objects(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("ascii").split("\n")[:-1]]
+
+
+def test_rows_are_mended_and_all_else_keeps_its_bytes(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_bytes(LINES)
+    counts = clean_file(tmp_path / "in.jsonl", tmp_path / "out.jsonl", detoxifier=detoxifier())
+    assert (tmp_path / "out.jsonl").read_bytes() == MENDED
+    assert counts == Counts(
+        read=4, written=3, quarantined=1, edited=2, texts=3, clean=1, rewritten=2
+    )
+
+
+def test_records_hold_the_history_of_every_text(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_bytes(b'{"text": "you idiot \\ud83d\\ude00"}\n{"text": "fine"}\n')
+    clean_file(tmp_path / "in.jsonl", tmp_path / "out.jsonl", detoxifier=detoxifier())
+    lines = (tmp_path / "out.jsonl.detox" / "records.jsonl").read_text().splitlines()
+    assert lines == [
+        '{"row": 0, "field": "text", "original": "you idiot \\ud83d\\ude00", '
+        '"output": "you \\ud83d\\ude00", "verdict": "rewritten", "reason": "", "toxicity": 0.9, '
+        '"toxicity_after": 0.0, "edits": [{"start": 3, "end": 9, "replacement": ""}], '
+        '"findings": [{"check": "toxicity", "passed": true, "value": 0.0, "limit": 0.5}, '
+        '{"check": "words-kept", "passed": true, "value": 0.5, "limit": 0.0}]}',
+        '{"row": 1, "field": "text", "original": "fine", "output": "fine", "verdict": "clean", '
+        '"reason": "", "toxicity": 0.0, "toxicity_after": null, "edits": [], "findings": []}',
+    ]
+
+
+def test_a_text_without_a_mend_takes_its_row_along(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_bytes(b"prompt,completion\nhi,you idiot\nhi,fine\n")
+    stubborn = detoxifier(infiller=Replacer({}))
+    counts = clean_file(tmp_path / "in.csv", tmp_path / "out.csv", detoxifier=stubborn)
+    assert (tmp_path / "out.csv").read_bytes() == b"prompt,completion\nhi,fine\n"
+    assert (counts.read, counts.written, counts.dropped) == (2, 1, 1)
+    records = _objects(tmp_path / "out.csv.detox" / "records.jsonl")
+    assert [(one["row"], one["field"], one["output"]) for one in records] == [
+        (0, "prompt", "hi"),
+        (0, "completion", None),
+        (1, "prompt", "hi"),
+        (1, "completion", "fine"),
+    ]
+    assert records[1]["edits"] == []
+
+
+def test_a_prompt_is_scored_and_stays(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_bytes(
+        b'{"prompt": "you idiot", "chosen": "you moron", "rejected": "damn stupid"}\n'
+    )
+    clean_file(tmp_path / "in.jsonl", tmp_path / "out.jsonl", detoxifier=detoxifier())
+    assert json.loads((tmp_path / "out.jsonl").read_bytes()) == {
+        "prompt": "you idiot",
+        "chosen": "you",
+        "rejected": "damn stupid",
+    }
+    records = _objects(tmp_path / "out.jsonl.detox" / "records.jsonl")
+    assert [(one["verdict"], one["reason"]) for one in records] == [
+        ("unresolved", "score-only"),
+        ("rewritten", ""),
+        ("unresolved", "score-only"),
+    ]
+
+
+def test_a_field_that_is_named_is_edited(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_bytes(b'{"prompt": "you idiot", "chosen": "you moron"}\n')
+    clean_file(
+        tmp_path / "in.jsonl", tmp_path / "o.jsonl", detoxifier=detoxifier(), fields=["prompt"]
+    )
+    assert (tmp_path / "o.jsonl").read_bytes() == b'{"prompt": "you", "chosen": "you moron"}\n'
+
+
+WORDS = st.sampled_from(
+    ["you", "idiot", "damn", "stupid", "fine", "é\U0001f600", "\u2028", '"', "a,b"]
+)
+TEXTS = st.lists(st.lists(WORDS, max_size=4).map(" ".join), max_size=6)
+
+
+def _csv(texts: Sequence[str]) -> bytes:
+    file = io.StringIO()
+    csv.writer(file).writerows([["n", "text"], *([str(i), text] for i, text in enumerate(texts))])
+    return file.getvalue().encode()
+
+
+def _parquet(texts: Sequence[str]) -> bytes:
+    file = io.BytesIO()
+    pq.write_table(
+        pa.table({"text": pa.array(texts, pa.string()), "n": list(range(len(texts)))}), file
+    )
+    return file.getvalue()
+
+
+def _lines(texts: Sequence[str]) -> bytes:
+    return b"".join(json.dumps({"text": text}).encode() + b"\r\n" for text in texts)
+
+
+def _array(texts: Sequence[str]) -> bytes:
+    return json.dumps([{"text": text} for text in texts], indent=1, ensure_ascii=False).encode()
+
+
+FORMATS: dict[str, Callable[[Sequence[str]], bytes]] = {
+    ".jsonl": _lines,
+    ".json": _array,
+    ".csv": _csv,
+    ".txt": lambda texts: "\n".join(texts).encode(),
+    ".parquet": _parquet,
+    ".jsonl.gz": lambda texts: gzip.compress(_lines(texts)),
+    ".csv.zst": lambda texts: zstandard.ZstdCompressor().compress(_csv(texts)),
+    ".json.gz": lambda texts: gzip.compress(_array(texts)),
+}
+FALLBACKS = st.sampled_from(["drop", "redact", "keep"])
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+@settings(max_examples=8, deadline=None)
+@given(TEXTS, FALLBACKS, st.sampled_from([b"", b"bad\xff\n", b"\0"]))
+def test_reverting_a_run_restores_the_input_byte_for_byte(
+    tmp_path_factory: pytest.TempPathFactory,
+    ending: str,
+    texts: list[str],
+    fallback: str,
+    junk: bytes,
+) -> None:
+    folder = tmp_path_factory.mktemp("run")
+    source, output, again = (folder / f"{name}{ending}" for name in ("in", "out", "again"))
+    data = FORMATS[ending](texts)
+    if ending in {".jsonl", ".json", ".csv", ".txt"}:
+        data += junk
+    source.write_bytes(data)
+    # Only `idiot` can be mended, so that rows are edited, redacted, kept and dropped.
+    cleaner = detoxifier(infiller=Replacer({"idiot": ["friend"]}), fallback=fallback)
+    counts = clean_file(source, output, detoxifier=cleaner, fields=["text"])
+    revert_file(run_folder(str(output)), again)
+    assert again.read_bytes() == data
+    assert counts.read == counts.written + counts.dropped + counts.quarantined
+    # A control: the output differs from the input where, and only where, something was done.
+    touched = counts.edited + counts.dropped + counts.quarantined
+    if ending in {".jsonl", ".json", ".csv", ".txt"} and data:
+        assert (output.read_bytes() != data) == bool(touched)
+
+
+@pytest.mark.parametrize("target", ["out.json", "out.parquet", "out.csv", "out.jsonl.gz"])
+def test_a_run_that_changes_the_format_is_undone_too(tmp_path: Path, target: str) -> None:
+    (tmp_path / "in.jsonl").write_bytes(b'{"text": "you idiot"}\n{"text": null}\n')
+    clean_file(tmp_path / "in.jsonl", tmp_path / target, detoxifier=detoxifier())
+    revert_file(tmp_path / f"{target}.detox", tmp_path / "again.jsonl")
+    assert (tmp_path / "again.jsonl").read_bytes() == (tmp_path / "in.jsonl").read_bytes()
+    manifest = read_manifest(tmp_path / f"{target}.detox")
+    assert manifest["undo"] == "ledger/input.jsonl"
+
+
+def test_edits_turn_each_original_into_its_output(tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_bytes(b"you idiot, damn stupid moron\nfine\n")
+    clean_file(tmp_path / "in.txt", tmp_path / "out.txt", detoxifier=detoxifier())
+    lines = (tmp_path / "out.txt").read_text().splitlines()
+    for record, line in zip(_objects(tmp_path / "out.txt.detox/records.jsonl"), lines, strict=True):
+        edits = [
+            Edit(Span(edit["start"], edit["end"]), edit["replacement"]) for edit in record["edits"]
+        ]
+        assert apply_edits(record["original"], edits) == record["output"] == line
+
+
+def test_the_manifest_says_what_ran_on_what(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_bytes(b'{"text": "fine"}\n')
+    clean_file(
+        tmp_path / "in.jsonl",
+        tmp_path / "out.jsonl",
+        detoxifier=detoxifier(threshold=0.7, fallback="keep"),
+        settings={"recipe": "mini", "models": {"guide": "ab"}, "deny_list": ["x"]},
+    )
+    manifest = read_manifest(tmp_path / "out.jsonl.detox")
+    assert manifest["recipe"] == "mini"
+    assert manifest["models"] == {"guide": "ab"}
+    assert manifest["settings"] == {"deny_list": ["x"]}
+    assert (manifest["threshold"], manifest["fallback"]) == (0.7, "keep")
+    assert manifest["output"]["path"] == "out.jsonl"
+    assert manifest["input"]["bytes"] == manifest["output"]["bytes"] == 17
+    assert manifest["input"]["sha256"] == manifest["output"]["sha256"]
+    assert manifest["counts"]["read"] == 1
+    assert manifest["columns"] == {"text": "edit"}
+    assert "torch" in manifest["versions"]
+
+
+def test_the_run_folder_is_its_owners_alone(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_bytes(b'{"text": "fine"}\n')
+    clean_file(tmp_path / "in.jsonl", tmp_path / "out.jsonl", detoxifier=detoxifier())
+    assert (tmp_path / "out.jsonl.detox").stat().st_mode & 0o777 == 0o700
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "in.jsonl",
+        "out.jsonl",
+        "out.jsonl.detox",
+    ]
+
+
+def test_a_dry_run_counts_and_writes_nothing(tmp_path: Path) -> None:
+    seen: list[tuple[int, str, Verdict]] = []
+
+    def observe(row: int, field: str, record: Record) -> None:
+        seen.append((row, field, record.verdict))
+
+    (tmp_path / "in.jsonl").write_bytes(LINES)
+    for name in ("out.jsonl", "out.parquet", "-"):
+        target = name if name == "-" else tmp_path / name
+        counts = clean_file(
+            tmp_path / "in.jsonl", target, detoxifier=detoxifier(), dry_run=True, observe=observe
+        )
+        # Parquet has no integers beyond 64 bits.
+        assert counts.clean == (0 if name == "out.parquet" else 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
+    assert seen[:3] == [
+        (0, "text", Verdict.REWRITTEN),
+        (1, "text", Verdict.CLEAN),
+        (3, "text", Verdict.REWRITTEN),
+    ]
+
+
+def test_progress_ends_with_all_rows_and_the_whole_file(tmp_path: Path) -> None:
+    told: list[tuple[int, float | None]] = []
+    (tmp_path / "in.txt").write_bytes(b"fine\n" * 5000)
+    clean_file(
+        tmp_path / "in.txt",
+        tmp_path / "out.txt",
+        detoxifier=detoxifier(),
+        progress=lambda rows, share: told.append((rows, share)),
+    )
+    assert [rows for rows, _ in told] == [2048, 4096, 5000]
+    assert told[-1][1] == 1.0
+
+
+def test_standard_input_and_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(LINES)))
+    clean_file("-", "-", detoxifier=detoxifier(), run=tmp_path / "run")
+    sys.stdout.flush()
+    assert capfdbinary.readouterr().out == MENDED
+    revert_file(tmp_path / "run", tmp_path / "again.jsonl")
+    assert (tmp_path / "again.jsonl").read_bytes() == LINES
+    revert_file(tmp_path / "run", "-")
+    sys.stdout.flush()
+    assert capfdbinary.readouterr().out == LINES
+
+
+def test_standard_input_into_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("out.jsonl", "out.json"):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(LINES)))
+        clean_file("-", tmp_path / name, detoxifier=detoxifier())
+        revert_file(tmp_path / f"{name}.detox", tmp_path / "again.jsonl")
+        assert (tmp_path / "again.jsonl").read_bytes() == LINES
+
+
+def test_standard_output_needs_a_run_folder() -> None:
+    with pytest.raises(ConfigError, match="name one with --run"):
+        clean_file("-", "-", detoxifier=detoxifier())
+
+
+@dataclass(frozen=True)
+class Choosy:
+    """A scorer that fails on some texts, or runs out of memory on them."""
+
+    refused: str
+    error: type[BaseException] = ValueError
+
+    def score(self, texts: Sequence[str], /) -> list[Toxicity]:
+        if any(self.refused in text for text in texts):
+            raise self.error("a message that quotes the text")
+        return WordScorer().score(texts)
+
+
+def test_a_text_that_the_models_cant_take_costs_its_row(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_bytes(
+        b'{"prompt": "x", "completion": "you idiot"}\n{"prompt": "x", "completion": "boom"}\n'
+        b'{"prompt": "boom", "completion": "x"}\n'
+    )
+    choosy = detoxifier(scorer=Choosy("boom"))
+    counts = clean_file(tmp_path / "in.jsonl", tmp_path / "out.jsonl", detoxifier=choosy)
+    assert (counts.written, counts.quarantined, counts.texts) == (1, 2, 2)
+    reasons = [one["reason"] for one in _objects(tmp_path / "out.jsonl.detox/quarantine.jsonl")]
+    assert reasons == ["the models can't take this text (ValueError)"] * 2
+
+
+def test_models_that_fail_on_every_text_end_the_run(tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_bytes(b"a\n" * 100)
+    with pytest.raises(ModelError, match=r"fail on every text \(ValueError\)$"):
+        clean_file(
+            tmp_path / "in.txt", tmp_path / "out.txt", detoxifier=detoxifier(scorer=Choosy("a"))
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["in.txt"]
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"), [(MemoryError, ResourceError), (ContractError, ContractError)]
+)
+def test_an_expected_error_inside_a_model_is_no_bad_row(
+    tmp_path: Path, raised: type[BaseException], expected: type[Exception]
+) -> None:
+    (tmp_path / "in.txt").write_bytes(b"a\n")
+    choosy = detoxifier(scorer=Choosy("a", raised))
+    with pytest.raises(expected):
+        clean_file(tmp_path / "in.txt", tmp_path / "out.txt", detoxifier=choosy)
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, SystemExit])
+def test_an_interrupted_run_leaves_no_trace(tmp_path: Path, raised: type[BaseException]) -> None:
+    (tmp_path / "in.txt").write_bytes(b"a\n" * 3000 + b"boom\n")
+    choosy = detoxifier(scorer=Choosy("boom", raised))
+    with pytest.raises(raised):
+        clean_file(tmp_path / "in.txt", tmp_path / "out.txt", detoxifier=choosy)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.txt"]
+
+
+def test_counts_that_lose_a_row_are_refused() -> None:
+    with pytest.raises(ContractError, match="3 rows read, but 1 written, 0 dropped and 1"):
+        Counts(read=3, written=1, quarantined=1)
+    with pytest.raises(ContractError, match="2 texts"):
+        Counts(texts=2, clean=1)
+
+
+def test_a_file_that_changes_while_it_is_read_is_a_conflict(tmp_path: Path) -> None:
+    source = tmp_path / "in.txt"
+    source.write_bytes(b"a\n")
+
+    def meddle(row: int, field: str, record: Record) -> None:
+        source.write_bytes(b"something longer\n")
+
+    with pytest.raises(ConflictError, match="was changed while it was read"):
+        clean_file(source, tmp_path / "out.txt", detoxifier=detoxifier(), observe=meddle)
+    assert not (tmp_path / "out.txt").exists()
