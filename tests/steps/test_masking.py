@@ -78,12 +78,12 @@ def test_punctuation_alone_is_never_masked() -> None:
 
 def test_the_strongest_span_weighs_one_and_the_others_their_share_of_it() -> None:
     found = Threshold(threshold=0.5, budget=1.0).mask(attributed("stupid, idiot"))
-    assert found.weights == (pytest.approx(2 / 3), 1.0)
+    assert found.weights == pytest.approx((2 / 3, 1.0))
 
 
 def test_a_joined_span_weighs_what_its_strongest_word_does() -> None:
     found = Threshold(threshold=0.5, budget=1.0).mask(attributed("stupid idiot, moron"))
-    assert found.weights == (1.0, pytest.approx(8 / 9))
+    assert found.weights == pytest.approx((1.0, 8 / 9))
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_a_budget_outside_its_range_is_refused(budget: float) -> None:
 
 
 def test_a_floor_above_the_threshold_is_refused() -> None:
-    with pytest.raises(ConfigError, match="floor must be at most the threshold 0.5, got 0.6"):
+    with pytest.raises(ConfigError, match=r"floor must be at most the threshold 0\.5, got 0\.6"):
         Threshold(threshold=0.5, floor=0.6)
 
 

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pytest
+
+from trustydetox.errors import ConfigError
+from trustydetox.records import Finding, Rewrite, Toxicity
+from trustydetox.roles import Check
+from trustydetox.spans import Edit, Span
+from trustydetox.steps.checking import Contained, FactsKept, LessToxic, NotEmptied, NothingNew
+from trustydetox.steps.viewing import DetectionView, KnownWords
+
+KNOWN = KnownWords.of(["idiot", "moron", "damn"])
+
+
+def rewritten(text: str, *changes: tuple[str, str]) -> Rewrite:
+    """The text with each first occurrence of a part replaced."""
+    edits = [Edit(Span(text.index(old), text.index(old) + len(old)), new) for old, new in changes]
+    return Rewrite(text, tuple(sorted(edits)))
+
+
+def finding(check: Check, rewrite: Rewrite) -> Finding:
+    [found] = check.check([rewrite])
+    assert found.check == check.name
+    return found
+
+
+@dataclass(frozen=True)
+class LengthScorer:
+    """Toxicity = share of 10 characters."""
+
+    def score(self, texts: Sequence[str], /) -> list[Toxicity]:
+        return [Toxicity(min(1.0, len(text) / 10)) for text in texts]
+
+
+@pytest.mark.parametrize(("left", "passed"), [("a" * 4, True), ("a" * 5, False), ("a" * 6, False)])
+def test_the_rewritten_text_must_score_below_the_limit(left: str, passed: bool) -> None:
+    rewrite = rewritten("b" * 10, ("b" * 10, left))
+    assert finding(LessToxic(LengthScorer(), 0.5), rewrite) == Finding(
+        "less-toxic", passed, len(left) / 10, 0.5
+    )
+
+
+@pytest.mark.parametrize(
+    ("rewrite", "count"),
+    [
+        (rewritten("you idiot", ("idiot", "fool")), 0),
+        (rewritten("you fool", ("fool", "idiot")), 1),
+        (rewritten("you fool", ("fool", "damn Moron")), 2),
+        (rewritten("idiot, you fool", ("fool", "idiot")), 1),  # one was there, now there are two
+        (rewritten("idiot, you fool", ("idiot, ", ""), ("fool", "idiot")), 0),  # only moved
+        (rewritten("id xx iot", (" xx ", "")), 1),  # two halves joined
+        (rewritten("an idiot"), 0),  # nothing edited
+    ],
+)
+def test_toxic_words_that_came_in_are_counted(rewrite: Rewrite, count: int) -> None:
+    assert finding(NothingNew(KNOWN), rewrite) == Finding(
+        "nothing-new", count == 0, float(count), 1.0
+    )
+
+
+def test_a_disguised_word_that_came_in_is_seen_in_the_detection_view() -> None:
+    rewrite = rewritten("you fool", ("fool", "1diot"))
+    assert finding(NothingNew(KNOWN), rewrite).passed
+    assert not finding(NothingNew(KNOWN, DetectionView(KNOWN)), rewrite).passed
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new", "count"),
+    [
+        ("a damn 25 times", "damn ", "", 0),
+        ("a damn 25 times", "damn 25 ", "", 1),  # a number went
+        ("a damn 25 times", "damn 25", "24", 2),  # one went and one came
+        ("costs $3.50, idiot", ", idiot", "", 0),
+        ("costs $3.50, idiot", "$3.50, idiot", "much", 1),
+        ("you 1diot", "1diot", "fool", 0),  # a digit inside a word
+        ("see https://a.org/x?y=1, idiot", ", idiot", "", 0),
+        ("see https://a.org/x?y=1, idiot", "https://a.org/x?y=1, idiot", "it", 1),
+        ("mail damn@idiot.org now", "damn@idiot.org ", "", 1),
+        ("you are not an idiot", "not an idiot", "smart", 1),  # a negation went
+        ("you are an idiot", "an idiot", "not smart", 1),  # a negation came
+        ("don't be an idiot", "don't be an idiot", "do not be rude", 0),  # the same negation
+        ("dont damn do it", "dont damn", "do not", 0),
+        ("no idiot here", "no idiot", "nobody", 0),
+        ("a knot, a note, nota", "a knot", "it", 0),  # words that hold one
+    ],
+)
+def test_numbers_addresses_and_negations_that_went_or_came_are_counted(
+    text: str, old: str, new: str, count: int
+) -> None:
+    assert finding(FactsKept(), rewritten(text, (old, new))) == Finding(
+        "facts-kept", count == 0, float(count), 1.0
+    )
+
+
+def test_facts_of_an_unedited_text_are_kept() -> None:
+    assert finding(FactsKept(), rewritten("not 5")).passed
+
+
+@pytest.mark.parametrize(
+    ("rewrite", "share", "passed"),
+    [
+        (rewritten("you are an idiot", ("idiot", "fool")), 0.25, True),
+        (rewritten("you are an idiot", ("an idiot", "rude")), 0.5, True),  # at the limit
+        (rewritten("you are an idiot", ("are an idiot", "")), 0.75, False),
+        (rewritten("Idiot, go", ("Idiot, go", "Go")), 0.5, True),  # case is no change
+        (rewritten("you idiot", ("idiot", "are not so very kind")), 2.5, False),
+        (rewritten("you idiot"), 0.0, True),
+        (rewritten("!", ("!", "?")), 0.0, True),  # no words
+    ],
+)
+def test_the_share_of_changed_words_is_bounded(
+    rewrite: Rewrite, share: float, passed: bool
+) -> None:
+    assert finding(Contained(0.5), rewrite) == Finding("contained", passed, share, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("rewrite", "share", "passed"),
+    [
+        (rewritten("you are an idiot", (" an idiot", "")), 0.5, True),  # at the limit
+        (rewritten("you are an idiot", (" are an idiot", "")), 0.25, False),
+        (rewritten("you idiot", ("you idiot", "...")), 0.0, False),
+        (rewritten("idiot", ("idiot", "kind person")), 2.0, True),
+    ],
+)
+def test_enough_words_must_be_left(rewrite: Rewrite, share: float, passed: bool) -> None:
+    assert finding(NotEmptied(0.5), rewrite) == Finding("not-emptied", passed, share, 0.5)
+
+
+def test_a_least_number_of_words_must_be_left_whatever_the_share() -> None:
+    rewrite = rewritten("you idiot", (" idiot", ""))
+    assert finding(NotEmptied(0.5, least=2), rewrite) == Finding("not-emptied", False, 0.0, 0.5)
+    assert finding(NotEmptied(0.5), rewrite).passed
+
+
+def test_a_limit_that_is_no_share_is_refused() -> None:
+    for make in (lambda: LessToxic(LengthScorer(), 1.5), lambda: Contained(-0.1)):
+        with pytest.raises(ConfigError, match=r"limit must be in \[0, 1\]"):
+            make()
+    with pytest.raises(ConfigError, match="least must be at least 1, got 0"):
+        NotEmptied(least=0)
+
+
+@pytest.mark.parametrize(
+    "check",
+    [LessToxic(LengthScorer()), NothingNew(KNOWN), FactsKept(), Contained(), NotEmptied()],
+    ids=lambda check: check.name,
+)
+def test_checks_answer_one_finding_per_candidate_in_order(check: Check) -> None:
+    rewrites = [rewritten("you idiot, go", (" idiot", "")), rewritten(""), rewritten("x")]
+    together = check.check(rewrites)
+    assert together == [check.check([rewrite])[0] for rewrite in rewrites]
+    assert check.check([]) == []
