@@ -1,0 +1,96 @@
+"""Every registered step, built from parts small enough to build here.
+
+A step is found by its line in the table of steps; a required setting of it is looked up by name
+in `part`. A step with a setting of a new name needs one line there.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+from tests.fakes import WordAttributor, WordScorer
+from trustydetox import embedded
+from trustydetox.embedded.guide import Guide, load_guide, new_guide
+from trustydetox.embedded.ngrams import NgramWeights, load_ngrams
+from trustydetox.recipes import step_named
+from trustydetox.steps.viewing import DetectionView, KnownWords
+
+# Deleting each word in turn takes time by the square of the words; a path has many points.
+LONGEST = {"leave-one-out": 200, "integrated-gradients": 500}
+
+
+@cache
+def part(name: str, weights: str) -> Any:
+    """What a step's setting of this name gets; `weights`: `tiny` or `embedded`."""
+    parts: dict[str, Callable[[], Any]] = {
+        "guide": tiny_guide if weights == "tiny" else lambda: load_guide(embedded.FOLDER),
+        "ngrams": (
+            tiny_ngrams
+            if weights == "tiny"
+            else lambda: load_ngrams(embedded.FOLDER / "check.safetensors")
+        ),
+        "view": lambda: DetectionView(KnownWords.of(["idiot", "stupid", "moron", "damn"])),
+        "scorer": WordScorer,
+        "attributors": lambda: (WordAttributor(), WordAttributor()),
+        "threshold": lambda: 0.5,
+    }
+    return parts[name]()
+
+
+def build(group: str, name: str, weights: str) -> Any:
+    """The step with its required settings filled in."""
+    make = step_named(group, name)
+    required = [
+        parameter.name
+        for parameter in inspect.signature(make).parameters.values()
+        if parameter.default is inspect.Parameter.empty
+    ]
+    return make(**{setting: part(setting, weights) for setting in required})
+
+
+def reads_weights(group: str, name: str) -> bool:
+    """Whether the step is made of weights that the package brings."""
+    try:
+        make = step_named(group, name)
+    except (AttributeError, ImportError):
+        return False  # A line of the table that leads nowhere fails in tests of its own.
+    return bool({"guide", "ngrams"} & inspect.signature(make).parameters.keys())
+
+
+def tiny_guide() -> Guide:
+    """A random encoder of one layer that reads letters."""
+    torch.manual_seed(0)
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    pieces = [*special, *letters, *(f"##{letter}" for letter in letters), "idiot", "stupid", "word"]
+    vocabulary = {piece: number for number, piece in enumerate(pieces)}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    config = {
+        "vocab_size": len(pieces),
+        "hidden_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+        "max_position_embeddings": 128,
+    }
+    guide = new_guide(tokenizer, config, ("insult",))
+    guide.encoder.requires_grad_(False).eval()
+    guide.head.requires_grad_(False).eval()
+    # Log-sum-exp over 126 tokens of about 0 is 4.8: calibrated back to the middle.
+    return Guide(tokenizer, guide.encoder, guide.head, guide.labels, (1.0, 1.0), (-4.0, -4.0))
+
+
+def tiny_ngrams() -> NgramWeights:
+    """Random weights of 1,024 slots."""
+    weights = numpy.random.default_rng(0).normal(size=1024).astype(numpy.float32)
+    return NgramWeights(weights, 0.1, (2, 4))
