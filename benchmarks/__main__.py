@@ -1,0 +1,59 @@
+"""`python -m benchmarks`: measures, prints a table, writes it as Markdown and JSON."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks import models, results, runs, startup
+from benchmarks.machine import this_machine
+
+RESULTS = Path(__file__).with_name("results")
+
+
+def main() -> None:
+    """Run every benchmark, or those named."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", help="which benchmarks; without names: all")
+    parser.add_argument("-o", "--out", type=Path, default=RESULTS, help="folder of the results")
+    parser.add_argument("--rows", type=int, default=1000, help="rows of a timed run")
+    parser.add_argument(
+        "--memory-rows",
+        type=int,
+        nargs="+",
+        default=[10_000, 100_000],
+        help="rows of the runs whose peak memory is compared; 100,000 take about a quarter hour",
+    )
+    asked = parser.parse_args()
+    benchmarks: dict[str, Callable[[], list[results.Found]]] = {
+        "import": startup.import_time,
+        "size": startup.size,
+        "padding": lambda: models.padding(4 * asked.rows),
+        "forward": lambda: models.forward(asked.rows),
+        "attribution": models.attribution,
+        "outside": lambda: runs.outside_the_models(asked.rows),
+        "speed": lambda: runs.speed(asked.rows),
+        "memory": lambda: runs.memory(asked.memory_rows),
+    }
+    unknown = set(asked.names) - set(benchmarks)
+    if unknown:
+        parser.error(
+            f"no benchmark is called {', '.join(sorted(unknown))}: {', '.join(benchmarks)}"
+        )
+    # One thread, so that CPU time is that of the work and not of threads that wait in a loop.
+    import torch
+
+    torch.set_num_threads(1)
+    machine = this_machine()
+    found: list[results.Found] = []
+    for name in asked.names or benchmarks:
+        print(f"{name} …", file=sys.stderr, flush=True)
+        found += benchmarks[name]()
+    results.write(asked.out, machine, found)
+    print(results.markdown(machine, found), end="")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""Whole runs: speed of `scan` and `clean`, time outside the models, memory."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from benchmarks import rows
+from benchmarks.results import Found
+from benchmarks.timing import REPEATS, Spread, in_turns
+from trustydetox.corpus import clean_file, scan_file
+from trustydetox.detoxifier import Detoxifier
+from trustydetox.recipes import load_recipe
+
+
+def speed(texts: int) -> list[Found]:
+    """Seconds per 1,000 bundled rows, files and records included."""
+    found = []
+    with TemporaryDirectory() as folder:
+        source = rows.write(Path(folder) / "in.jsonl", rows.bundled(texts))
+        target = Path(folder) / "out.jsonl"
+        works: dict[str, Callable[[], object]] = {}
+        for recipe in ("mini", "mini-ig"):
+            detoxifier = load_recipe(recipe)
+            works[f"scan, {recipe}"] = partial(_scan, source, detoxifier)
+            works[f"clean, {recipe}"] = partial(
+                clean_file, source, target, detoxifier=detoxifier, fresh=True
+            )
+        for name, timing in in_turns(works).items():
+            for clock, seconds in (("CPU", timing.cpu), ("wall", timing.wall)):
+                per_thousand = Spread.of([one * 1000 / texts for one in seconds])
+                found.append(
+                    Found(f"{name}, {clock}", "s per 1,000 rows", per_thousand, "",
+                          f"{texts} bundled rows", timing.load)
+                )  # fmt: skip
+    return found
+
+
+def _scan(source: Path, detoxifier: Detoxifier) -> None:
+    for _ in scan_file(source, detoxifier=detoxifier):
+        pass
+
+
+@dataclass
+class _Clock:
+    """CPU seconds spent inside the calls that it times; a call inside a call counts once."""
+
+    spent: float = 0.0
+    depth: int = field(default=0, repr=False)
+
+    def __call__(self, work: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*args: Any, **extra: Any) -> Any:
+            self.depth += 1
+            start = time.process_time()
+            try:
+                return work(*args, **extra)
+            finally:
+                self.depth -= 1
+                if not self.depth:
+                    self.spent += time.process_time() - start
+
+        return timed
+
+
+@dataclass(frozen=True)
+class _Timed:
+    """A step whose work is timed; all else of it is as it was."""
+
+    inner: Any
+    clock: _Clock
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.inner, name)
+        if name in {"score", "attribute", "infill", "check", "tokens", "logit"}:
+            return self.clock(found)
+        return found
+
+
+def outside_the_models(texts: int) -> list[Found]:
+    """Share of `clean`'s CPU time that isn't spent in the steps that run models."""
+    detoxifier = load_recipe("mini")
+    outside: list[float] = []
+    beyond: list[float] = []
+    load = os.getloadavg()[0]
+    with TemporaryDirectory() as folder:
+        source = rows.write(Path(folder) / "in.jsonl", rows.bundled(texts))
+        target = Path(folder) / "out.jsonl"
+        for _ in range(REPEATS + 1):
+            for shares, timed in ((outside, _steps_timed), (beyond, _passes_timed)):
+                clock = _Clock()
+                start = time.process_time()
+                clean_file(source, target, detoxifier=timed(detoxifier, clock), fresh=True)
+                shares.append(100 * (1 - clock.spent / (time.process_time() - start)))
+    loads = (load, os.getloadavg()[0])
+    how = f"{texts} bundled rows, mini; CPU time of reading, choosing, records and writing"
+    return [
+        Found("clean outside scorer, attributor, infiller and checks", "%",
+              Spread.of(outside[1:]), "<= 10", how, loads),
+        Found("clean outside the network's forward passes", "%", Spread.of(beyond[1:]), "",
+              "the same, and views, tokenising, candidates and the checks beside the guide", loads),
+    ]  # fmt: skip
+
+
+def _steps_timed(detoxifier: Detoxifier, clock: _Clock) -> Detoxifier:
+    return replace(
+        detoxifier,
+        scorer=_Timed(detoxifier.scorer, clock),
+        attributor=_Timed(detoxifier.attributor, clock),
+        infiller=_Timed(detoxifier.infiller, clock),
+        checks=tuple(_Timed(check, clock) for check in detoxifier.checks),
+    )
+
+
+def _passes_timed(detoxifier: Detoxifier, clock: _Clock) -> Detoxifier:
+    def timed(step: Any) -> Any:
+        return replace(step, guide=_Timed(step.guide, clock)) if hasattr(step, "guide") else step
+
+    return replace(
+        detoxifier, scorer=timed(detoxifier.scorer), attributor=timed(detoxifier.attributor)
+    )
+
+
+# A child reads its own peak: the parent's, which holds torch, would be counted in else.
+_CLEAN = """
+import resource, sys
+from pathlib import Path
+from trustydetox.corpus import clean_file
+from trustydetox.recipes import load_recipe
+clean_file(sys.argv[1], sys.argv[2], detoxifier=load_recipe("mini"))
+status = Path("/proc/self/status")
+lines = status.read_text().splitlines() if status.is_file() else []
+peaks = [int(line.split()[1]) for line in lines if line.startswith("VmHWM:")]
+print(peaks[0] if peaks else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def memory(sizes: Sequence[int]) -> list[Found]:
+    """Peak resident memory of a process that cleans so many short rows."""
+    found: list[Found] = []
+    peaks: list[float] = []
+    for size in sizes:
+        before = os.getloadavg()[0]
+        with TemporaryDirectory() as folder:
+            source = rows.write(Path(folder) / "in.jsonl", rows.short(size))
+            done = subprocess.run(
+                [sys.executable, "-c", _CLEAN, str(source), str(Path(folder) / "out.jsonl")],
+                capture_output=True,
+                text=True,
+                check=True,
+                env={**os.environ, "OMP_NUM_THREADS": "1"},
+            )
+        peaks.append(int(done.stdout) / 1024)
+        found.append(
+            Found(f"peak memory of clean, {size:,} rows", "MiB", Spread.of(peaks[-1:]), "",
+                  "short rows, mini, a process of its own", (before, os.getloadavg()[0]))
+        )  # fmt: skip
+    growth = 100 * (peaks[-1] / peaks[0] - 1)
+    found.append(
+        Found(f"growth of the peak, {sizes[0]:,} to {sizes[-1]:,} rows", "%",
+              Spread.of([growth]), "<= 10", "")
+    )  # fmt: skip
+    return found
