@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from trustydetox.records import Attribution
 from trustydetox.roles import Scorer
+from trustydetox.spans import Span
 from trustydetox.steps.viewing import View
 from trustydetox.steps.windowing import (
     Network,
@@ -146,7 +147,12 @@ class LeaveOneOut:
         found = []
         for text in texts:
             view = self.view(text)
-            spans = [view.original(*word) for word in words_of(view)]
+            spans: list[Span] = []
+            for word in words_of(view):
+                span = view.original(*word)
+                # As in `_joined`: two words may come from one character.
+                if not spans or spans[-1].end <= span.start:
+                    spans.append(span)
             without = [text[: span.start] + text[span.end :] for span in spans]
             whole, *rest = (score.overall for score in self.scorer.score([text, *without]))
             weights = tuple(whole - score for score in rest)
