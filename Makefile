@@ -3,6 +3,7 @@
 # make test-all   the same, and all that needs a browser or a fresh install; fails where one lacks
 # make bench      speed and memory, side by side
 # make mutants    break the core on purpose 50 times and count what the tests catch
+# make readme     run the README's examples and write down what they print
 # make lint | wheel | clean
 #
 # All that is needed is make and Python 3.11, 3.12 or 3.13 with its venv module. pip's own
@@ -17,7 +18,7 @@ DEMO := build/demo.jsonl
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: demo test test-all lint unit cover smoke pythons bench mutants wheel clean
+.PHONY: demo test test-all lint unit cover smoke pythons bench mutants readme wheel clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/run.stamp
@@ -75,6 +76,9 @@ bench: $(VENV)/dev.stamp
 
 mutants: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.mutants
+
+readme: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.readme
 
 wheel: $(VENV)/dev.stamp
 	rm -rf dist
