@@ -32,7 +32,9 @@ def test_everything_beside_the_code_is_in_the_wheel(wheel: zipfile.ZipFile) -> N
     assert beside - set(wheel.namelist()) == set()
 
 
-@pytest.mark.parametrize("ending", [".safetensors", ".yaml", ".jsonl", "py.typed"])
+@pytest.mark.parametrize(
+    "ending", [".safetensors", ".yaml", ".jsonl", ".html", "py.typed", "/constraints.txt"]
+)
 def test_the_wheel_holds_what_a_user_needs_offline(wheel: zipfile.ZipFile, ending: str) -> None:
     assert [name for name in wheel.namelist() if name.endswith(ending)] != []
 
