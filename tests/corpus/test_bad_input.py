@@ -231,7 +231,7 @@ def test_a_full_disk_is_a_lack_of_resources(
     with pytest.raises(ResourceError, match="standard output: No space left on device"):
         clean_file(tmp_path / "in.txt", "-", detoxifier=detoxifier(), run=tmp_path / "run")
     assert not (tmp_path / "run").exists()
-    full.buffer.raw.close()  # type: ignore[attr-defined]
+    full.buffer.raw.close()
     full.close()
 
 

@@ -67,9 +67,10 @@ def json_lines(draw: st.DrawFn) -> tuple[bytes, list[tuple[str, str, str]], list
     objects = draw(st.lists(json_objects(), max_size=4))
     gaps = [draw(BOMS) + draw(st.sampled_from([b"", b"\n", b" \r\n"]))]
     for _ in objects:
-        gap = draw(BREAKS) + draw(st.sampled_from(["", "\n", "\t\n"]))
-        gaps.append(gap.encode())
-    if objects and draw(st.booleans()):
+        ending = draw(BREAKS) + draw(st.sampled_from(["", "\n", "\t\n"]))
+        gaps.append(ending.encode())
+    is_cut: bool = draw(st.booleans())
+    if objects and is_cut:
         gaps[-1] = b""
     data = gaps[0]
     for parts, gap in zip(objects, gaps[1:], strict=True):
@@ -141,7 +142,8 @@ def csv_files(draw: st.DrawFn) -> tuple[bytes, list[list[str]], list[bytes]]:
     ending = draw(BREAKS)
     gaps = [draw(BOMS) + f'id{delimiter}text{delimiter}"z"{ending}'.encode()]
     gaps += [(ending + draw(st.sampled_from(["", ending]))).encode() for _ in records]
-    if records and draw(st.booleans()):
+    is_cut: bool = draw(st.booleans())
+    if records and is_cut:
         gaps[-1] = b""
     data = gaps[0]
     for record, gap in zip(records, gaps[1:], strict=True):

@@ -17,7 +17,7 @@ from trustydetox.rows.streams import kind_of
 from trustydetox.rows.tables import Row
 
 SLICE_ROWS = 2048
-GROUP_BYTES = 32 << 20
+GROUP_BYTES = 8 << 20
 
 
 class Cells(NamedTuple):
