@@ -4,10 +4,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from typer.testing import CliRunner
@@ -57,20 +57,32 @@ def run() -> Run:
 
 
 @pytest.fixture
-def spawn() -> Callable[..., subprocess.Popen[bytes]]:
+def spawn() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     """Start a command line in a process of its own."""
+    started: list[subprocess.Popen[bytes]] = []
 
-    def _spawn(*args: object, **options: Any) -> subprocess.Popen[bytes]:
+    def _spawn(
+        *args: object, stdin: int | None = None, out: int | IO[bytes] = subprocess.PIPE
+    ) -> subprocess.Popen[bytes]:
         path = os.pathsep.join(map(str, (PLUGIN, ROOT)))
-        return subprocess.Popen(
-            [sys.executable, "-m", "trustydetox", *map(str, args)],
-            env={**os.environ, "PYTHONPATH": path},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            **options,
+        started.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "trustydetox", *map(str, args)],
+                env={**os.environ, "PYTHONPATH": path},
+                stdin=stdin,
+                stdout=out,
+                stderr=subprocess.PIPE,
+            )
         )
+        return started[-1]
 
-    return _spawn
+    yield _spawn
+    for process in started:
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
 
 
 @pytest.fixture

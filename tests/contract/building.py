@@ -20,6 +20,7 @@ from trustydetox import embedded
 from trustydetox.embedded.guide import Guide, load_guide, new_guide
 from trustydetox.embedded.ngrams import NgramWeights, load_ngrams
 from trustydetox.recipes import step_named
+from trustydetox.steps.infilling import Delete, phrase_key
 from trustydetox.steps.viewing import DetectionView, KnownWords
 
 # Deleting each word in turn takes time by the square of the words; a path has many points.
@@ -40,6 +41,10 @@ def part(name: str, weights: str) -> Any:
         "scorer": WordScorer,
         "attributors": lambda: (WordAttributor(), WordAttributor()),
         "threshold": lambda: 0.5,
+        "share": lambda: 0.5,
+        "known": lambda: KnownWords.of(["idiot", "stupid", "moron", "damn"]),
+        "table": lambda: {phrase_key("idiot"): [("person", 3), ("", 1)]},
+        "infillers": lambda: (Delete(), Delete()),
     }
     return parts[name]()
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from trustydetox.cli.options import Config, Field, Input, RecipeName, Threshold, words_in
+from trustydetox.cli.options import Config, Field, Input, RecipeName, Threshold
 from trustydetox.cli.progress import progress
 from trustydetox.cli.summary import summary_lines
 from trustydetox.errors import ResourceError
@@ -89,8 +89,8 @@ def clean(
         recipe,
         threshold=threshold,
         fallback=fallback,
-        allow=words_in(allow_list),
-        deny=words_in(deny_list),
+        allow=_words(allow_list),
+        deny=_words(deny_list),
     )
     settings = settings_of(chosen)
     summary = Summary()
@@ -123,6 +123,12 @@ def clean(
         _write_report(folder, report, summary)
         print(visible(f"run folder: {folder}"), file=sys.stderr)
     end_with_bad_rows(counts.quarantined, max_bad)
+
+
+def _words(path: Path | None) -> tuple[str, ...] | None:
+    from trustydetox.steps.masking import load_words
+
+    return None if path is None else tuple(sorted(load_words(path)))
 
 
 def end_with_bad_rows(bad: int, max_bad: int) -> None:

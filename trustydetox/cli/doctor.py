@@ -129,12 +129,12 @@ def _disk() -> Looked:
 
 
 def _weights() -> Looked:
-    missing = [name for name in WEIGHTS if not (FOLDER / name).is_file()]
+    missing = [name for name in (*WEIGHTS, "build.json") if not (FOLDER / name).is_file()]
     if missing:
         advice = "reinstall trustydetox, or build them: trustydetox train embedded"
         return Looked("weights", f"missing: {', '.join(missing)}", advice, ModelError.exit_code)
     built = json.loads((FOLDER / "build.json").read_bytes())["weights"]
-    wrong = [name for name in WEIGHTS if _sha256(FOLDER / name) != built.get(name)]
+    wrong = [name for name in WEIGHTS if _sha256(FOLDER / name) != built[name]["sha256"]]
     if wrong:
         found = f"not as built: {', '.join(wrong)}"
         return Looked("weights", found, "reinstall trustydetox", ModelError.exit_code)

@@ -74,17 +74,3 @@ Threshold = Annotated[
 Run = Annotated[
     Path, typer.Argument(metavar="RUN", help="The run folder that `clean` made beside its output.")
 ]
-
-
-def words_in(path: Path | None) -> tuple[str, ...] | None:
-    """The entries of an allow- or deny-list: one a line, `#` starts a comment line."""
-    if path is None:
-        return None
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ConfigError(f"can't read {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} isn't UTF-8: byte {error.start} can't be read") from error
-    lines = (line.strip() for line in text.splitlines())
-    return tuple(line for line in lines if line and not line.startswith("#"))

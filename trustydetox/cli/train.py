@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from typing import Annotated
+
 import typer
+
+from trustydetox.embedded import FOLDER
 
 train = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Train models.")
 
@@ -10,3 +16,49 @@ train = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Train mod
 @train.callback()
 def _of() -> None:
     """Keep `train` a group while it has one command."""
+
+
+@train.command("embedded")
+def embedded(
+    data: Annotated[
+        Path,
+        typer.Option(
+            metavar="DATA_DIR",
+            help="The folder of public sources, one folder per source.",
+            show_default=False,
+        ),
+    ],
+    work: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR", help="Where stages leave their results; a killed build goes on there."
+        ),
+    ] = Path("build/embedded"),
+    out: Annotated[
+        Path,
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="DIR",
+            help="Where the weights go; without it beside the installed code, where recipes "
+            "look for them.",
+            show_default=False,
+        ),
+    ] = FOLDER,
+    stage: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="STAGE",
+            help="Run this stage; may be given again. Without it: all.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Build the embedded models from public data; needs no GPU, and some hours."""
+    from trustydetox.training.embedded import STAGES, Build
+
+    Build(data, work, out, _say).run(stage or STAGES)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -33,19 +33,33 @@ def _known(folder: Path) -> Any:
     return KnownWords.load(folder / "known.words")
 
 
+def _phrases(folder: Path) -> Any:
+    from trustydetox.steps.infilling import load_phrases
+
+    return load_phrases(folder / "phrases.json")
+
+
+def _table(folder: Path) -> Any:
+    from trustydetox.steps.infilling import load_phrases
+
+    return load_phrases(folder / "phrases.json")
+
+
 # Setting of a step -> what reads it from a folder of weights.
 _LOADERS: Mapping[str, Callable[[Path], Any]] = {
     "guide": _guide,
     "ngrams": _ngrams,
     "known": _known,
+    "table": _phrases,
 }
 _VIEWS = ("detection",)
+_LANGUAGES = ("en",)
 
 
 class Parts:
     """Loads what a recipe's settings refer to by name; the same object for the same name.
 
-    `guide`, `ngrams`, `known` and `phrases` are `embedded`, or a folder with files of the same
+    `guide`, `ngrams`, `known` and `table` are `embedded`, or a folder with files of the same
     names; `view` is `detection`.
     """
 
@@ -84,7 +98,12 @@ class Parts:
         """What says that a text is in another language than `language`."""
         if language is None:
             return never
-        raise ConfigError(f"no language is called {language!r}")
+        if language not in _LANGUAGES:
+            near = did_you_mean(language, _LANGUAGES)
+            raise ConfigError(f"no language is called {language!r}{near}")
+        from trustydetox.steps.recognising import ForeignLanguage
+
+        return ForeignLanguage()
 
 
 def models_of(recipe: Recipe) -> dict[str, str]:

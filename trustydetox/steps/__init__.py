@@ -9,6 +9,9 @@ from collections.abc import Mapping
 
 _SCORING = "trustydetox.steps.scoring"
 _ATTRIBUTING = "trustydetox.steps.attributing"
+_MASKING = "trustydetox.steps.masking"
+_INFILLING = "trustydetox.steps.infilling"
+_CHECKING = "trustydetox.steps.checking"
 
 BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "scorers": {
@@ -20,9 +23,22 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "integrated-gradients": f"{_ATTRIBUTING}:IntegratedGradients",
         "gradient-x-activation": f"{_ATTRIBUTING}:GradientXActivation",
         "leave-one-out": f"{_ATTRIBUTING}:LeaveOneOut",
-        "blend": f"{_ATTRIBUTING}:Blend",
     },
-    "maskers": {},
-    "infillers": {},
-    "checks": {},
+    "maskers": {
+        "threshold": f"{_MASKING}:Threshold",
+        "share-of-strongest": f"{_MASKING}:ShareOfStrongest",
+    },
+    "infillers": {
+        "delete": f"{_INFILLING}:Delete",
+        "phrase-table": f"{_INFILLING}:PhraseTable",
+        "together": f"{_INFILLING}:Together",
+        "first-of": f"{_INFILLING}:FirstOf",
+    },
+    "checks": {
+        "less-toxic": f"{_CHECKING}:LessToxic",
+        "nothing-new": f"{_CHECKING}:NothingNew",
+        "facts-kept": f"{_CHECKING}:FactsKept",
+        "contained": f"{_CHECKING}:Contained",
+        "not-emptied": f"{_CHECKING}:NotEmptied",
+    },
 }
