@@ -287,9 +287,9 @@ def test_an_empty_batch_gives_an_empty_answer(
     assert infiller.infill([]) == []
 
 
-def test_a_text_of_a_hundred_thousand_words_takes_bounded_time() -> None:
-    text = "you, an idiot, and an idiot! " * 17_000
+def test_a_text_of_twenty_thousand_words_takes_bounded_time() -> None:
+    text = "you, an idiot, and an idiot! " * 3_400
     masked = masked_at_words(text)
     started = time.process_time()
     Delete().infill([masked])
-    assert time.process_time() - started < 20.0
+    assert time.process_time() - started < 5.0

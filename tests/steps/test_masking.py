@@ -277,13 +277,13 @@ def test_the_masker_plays_the_steady_role() -> None:
     assert isinstance(Threshold(threshold=0.5), SteadyMasker)
 
 
-def test_a_text_of_a_hundred_thousand_words_takes_bounded_time() -> None:
-    text = "you stupid idiot gay " * 25_000
+def test_a_text_of_twenty_thousand_words_takes_bounded_time() -> None:
+    text = "you stupid idiot gay " * 5_000
     masker = Threshold(threshold=0.5, allow=frozenset({"gay"}), deny=frozenset({"you", "go away"}))
     attribution = attributed(text)
     started = time.process_time()
     masker.mask(attribution)
-    assert time.process_time() - started < 10.0
+    assert time.process_time() - started < 5.0
 
 
 def test_terms_are_found_longest_first_and_apart() -> None:

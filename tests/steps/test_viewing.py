@@ -49,6 +49,7 @@ def original_of(text: str, word: str) -> str:
         ("f_u_c_k", "fuck"),
         ("f-u-c-k", "fuck"),
         ("f\nu\nc\nk", "fuck"),  # one letter a line
+        ("s h 1 t", "shit"),
         ("id.iot", "idiot"),
         ("fvck", "fuck"),
         ("sh1t", "shit"),
@@ -63,6 +64,7 @@ def original_of(text: str, word: str) -> str:
         ("fцck", "fuck"),  # Cyrillic
         ("ѕtuріd", "stupid"),
         ("мorоn", "moron"),
+        ("ѕh1t", "shit"),  # two disguises at once
         ("mοrοn", "moron"),  # Greek
         ("ｆｕｃｋ", "fuck"),  # full width
         ("𝓯𝓾𝓬𝓴", "fuck"),  # mathematical
@@ -119,6 +121,7 @@ def test_only_the_disguised_part_changes(text: str, seen: str) -> None:
         "A S S E S S and T I T A N",  # spelled out, holding an insult
         "U.S.A. i.e. e.g. a b c d I, a, s",
         "XXXX xxxxx ......",  # blotted out
+        "z**z c**",  # no known word fits
         "Привет, как дела? Καλημέρα",  # nothing to read as Latin
         "TNF-α and 5 μg of IL-1β",
         "it's 2020's C++ and C# for $5 @home 50% off!",
@@ -148,6 +151,7 @@ def test_a_word_of_one_other_alphabet_stays_in_a_text_of_that_alphabet() -> None
         ("a\u00a0b\u3000c\u2028d", "a b c d"),
         ("a\tb\r\nc\n\n  d", "a\tb\r\nc\n\n  d"),  # ASCII white space stays
         ("id\x00iot", "idiot"),
+        ("a¨b", "a¨b"),  # would fold to a space and a mark
         ("👨\u200d👩\u200d👧 ok ☀\ufe0f", "👨\u200d👩\u200d👧 ok ☀\ufe0f"),
         ("نمی\u200cخواهم", "نمی\u200cخواهم"),  # spelling, not disguise
         ("क\u094dष", "क\u094dष"),
@@ -232,8 +236,6 @@ def test_a_disguise_between_plain_words_changes_nothing_else(
         "f*" * 50_000,
         "аa" * 50_000,
         "a\u0336" * 50_000,
-        "a-" * 50_000,
-        "u r " * 25_000,
         "a s s " * 17_000,
         "`" * 99_999,
         "fu" + "c" * 100_000 + "k",

@@ -89,6 +89,7 @@ class KnownWords:
         return _hash(word) in self.hashes
 
 
+@lru_cache(maxsize=65536)
 def _hash(word: str) -> int:
     digest = hashlib.blake2b(word.casefold().encode("utf-8", "replace"), digest_size=8).digest()
     return int.from_bytes(digest, "little")
@@ -212,7 +213,9 @@ class DetectionView:
     def _plain_form(self, core: str) -> str | None:
         """The known word that `core` disguises, in its case; None where there is none."""
         short = _RUN.sub(r"\1\1\1", core).lower()
-        if not 3 <= len(short) <= 2 * _LONGEST or self.known.knows(core):
+        if not 3 <= len(short) <= 2 * _LONGEST:
+            return None
+        if len(core) <= 2 * _LONGEST and self.known.knows(core):
             return None
         letters = sum(map(str.isalpha, short))
         digits = sum(map(str.isdigit, short))
@@ -286,7 +289,7 @@ _JOINTS = re.compile(r"[._~^=\-]+")
 _LATIN = re.compile("[A-Za-z]")
 _FOREIGN = re.compile(r"[^\W\d_A-Za-z]")
 _CYRILLIC = re.compile("[\u0400-\u052f]")
-_WORD = re.compile(r"[A-Za-z]{3,}")
+_WORD = re.compile(r"\b[A-Za-z]{3,32}\b")
 
 _SMALL_WORDS = frozenset(
     ("a", "i", "u", "r", "you", "your", "the", "off", "it", "is", "are", "me", "my", "this", "that")
@@ -334,7 +337,7 @@ def _spellings(form: str) -> Iterator[str]:
 
 
 def _filled(form: str) -> Iterator[str]:
-    """A word with one or two letters starred out, vowels tried first: `id*ot`."""
+    """A word with one or two letters starred out, likely letters tried first: `id*ot`."""
     match = re.fullmatch(r"([a-z]+)([*#%]{1,2})([a-z]*)", form)
     if match and (match[3] or (len(match[2]) == 2 and form.endswith("**"))):
         letters = "uiahoesnlrtcdbfgjkmpqvwxyz"
@@ -342,7 +345,7 @@ def _filled(form: str) -> Iterator[str]:
         for fill in product(letters, repeat=stars):
             yield match[1] + "".join(fill) + match[3]
         return
-    match = re.fullmatch(r"([a-z]{1,4})[*#%.\-]([a-z]{1,4}(?:ing|er|ers|ed|s)?)", form)
+    match = re.fullmatch(r"([a-z]{1,4})[.\-]([a-z]{1,4}(?:ing|er|ers|ed|s)?)", form)
     if match and len(form) > 3:
         for vowel in "uiaoey":
             yield match[1] + vowel + match[2]
@@ -432,8 +435,6 @@ def _lengthen(starts: list[int], ends: list[int]) -> None:
 
 @lru_cache(maxsize=65536)
 def _fold(character: str) -> str:
-    if character in "\t\n\r":
-        return character
     if character.isspace():
         return " "
     folded = unicodedata.normalize("NFKC", character)
