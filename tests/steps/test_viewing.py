@@ -302,3 +302,8 @@ def test_a_cut_file_of_known_words_is_refused(tmp_path: Path) -> None:
 def test_a_missing_file_of_known_words_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="No such file"):
         KnownWords.load(tmp_path / "none.bin")
+
+
+def test_a_spelling_that_is_itself_known_stays_as_written() -> None:
+    known = DetectionView(KnownWords.of(["sh1t", "shit"]))
+    assert known("sh1t").text == "sh1t"
