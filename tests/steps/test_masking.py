@@ -14,7 +14,7 @@ from trustydetox.errors import ConfigError
 from trustydetox.records import Attribution, MaskedText
 from trustydetox.roles import SteadyMasker
 from trustydetox.spans import Span
-from trustydetox.steps.masking import Terms, Threshold, load_words
+from trustydetox.steps.masking import ShareOfStrongest, Terms, Threshold, load_words
 
 WEIGHTS = {
     "idiot": 0.9,
@@ -312,3 +312,31 @@ def test_a_word_list_in_another_encoding_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"ok\n\xe9t\xe9")
     with pytest.raises(ConfigError, match="isn't UTF-8 \\(at byte 3\\)"):
         load_words(path)
+
+
+FOUR = tuple(Span(*span) for span in ((0, 3), (4, 8), (9, 14), (15, 18)))
+
+
+def test_a_share_of_the_strongest_word_is_what_counts_whatever_the_scale() -> None:
+    masker = ShareOfStrongest(share=0.5)
+    small = Attribution("you dumb silly cat", FOUR, (0.0, 0.04, 0.02, 0.01))
+    large = Attribution("you dumb silly cat", FOUR, (0.0, 4.0, 2.0, 1.0))
+    assert masker.mask(small).masked == masker.mask(large).masked == (Span(4, 14),)
+
+
+def test_where_nothing_speaks_for_toxicity_no_share_is_masked() -> None:
+    attribution = Attribution("you dumb silly cat", FOUR, (-1.0, 0.0, -0.5, -2.0))
+    assert ShareOfStrongest(share=0.5).mask(attribution).masked == ()
+
+
+def test_a_share_is_near_a_tie_in_the_scale_of_the_weights() -> None:
+    masker = ShareOfStrongest(share=0.5)
+    attribution = Attribution("you dumb silly cat", FOUR, (0.0, 4.0, 2.001, 1.0))
+    assert masker.is_near_tie(attribution, 2e-3)
+    assert not masker.is_near_tie(attribution, 2e-4)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.5])
+def test_a_share_outside_zero_to_one_is_refused(share: float) -> None:
+    with pytest.raises(ConfigError, match="share must be in"):
+        ShareOfStrongest(share=share)

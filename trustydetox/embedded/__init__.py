@@ -2,7 +2,7 @@
 
 Everything lies beside this file: guide.safetensors (the scorer and token head; guide.json and
 tokenizer.json belong to it), check.safetensors (the check scorer), known.words (hashes of toxic
-word forms), phrases.json (the phrase table), build.json (what all this was built from) and
+word forms), phrases.json.gz (the phrase table), build.json (what all this was built from) and
 MODEL_CARD.md. `trustydetox train embedded` builds them.
 """
 
@@ -18,6 +18,6 @@ WEIGHTS = (
     "tokenizer.json",
     "check.safetensors",
     "known.words",
-    "phrases.json",
+    "phrases.json.gz",
 )
 """The files that decide what the embedded recipes do."""

@@ -33,16 +33,10 @@ def _known(folder: Path) -> Any:
     return KnownWords.load(folder / "known.words")
 
 
-def _phrases(folder: Path) -> Any:
-    from trustydetox.steps.infilling import load_phrases
-
-    return load_phrases(folder / "phrases.json")
-
-
 def _table(folder: Path) -> Any:
     from trustydetox.steps.infilling import load_phrases
 
-    return load_phrases(folder / "phrases.json")
+    return load_phrases(folder / "phrases.json.gz")
 
 
 # Setting of a step -> what reads it from a folder of weights.
@@ -50,7 +44,7 @@ _LOADERS: Mapping[str, Callable[[Path], Any]] = {
     "guide": _guide,
     "ngrams": _ngrams,
     "known": _known,
-    "table": _phrases,
+    "table": _table,
 }
 _VIEWS = ("detection",)
 _LANGUAGES = ("en",)

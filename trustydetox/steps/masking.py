@@ -111,6 +111,48 @@ class Threshold:
         return picked + inner[: self._most(len(words)) - len(picked)]
 
 
+@dataclass(frozen=True, kw_only=True)
+class ShareOfStrongest:
+    """Masks the words that weigh at least `share` of the text's strongest word.
+
+    For weights without a fixed scale, such as gradients, in texts that are toxic: some word is
+    always masked where any weighs more than nothing. Other settings are those of `Threshold`.
+    """
+
+    share: float
+    budget: float = 0.5
+    allow: frozenset[str] = frozenset()
+    deny: frozenset[str] = frozenset()
+    _threshold: Threshold = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.share <= 1.0:
+            raise ConfigError(f"share must be in (0, 1], got {self.share}")
+        inner = Threshold(
+            threshold=self.share, budget=self.budget, allow=self.allow, deny=self.deny
+        )
+        object.__setattr__(self, "_threshold", inner)
+
+    def mask(self, attribution: Attribution, /) -> MaskedText:
+        """Whole words, joined and trimmed as `Threshold` does."""
+        return self._threshold.mask(_scaled(attribution))
+
+    def is_near_tie(self, attribution: Attribution, margin: float, /) -> bool:
+        """Whether weights that each move by up to `margin` could mask other spans."""
+        strongest = max(attribution.weights, default=0.0)
+        # A weight and the strongest may move apart: twice the margin, in the scale of shares.
+        room = 2 * margin / strongest if strongest > margin else 1.0
+        return self._threshold.is_near_tie(_scaled(attribution), room)
+
+
+def _scaled(attribution: Attribution) -> Attribution:
+    strongest = max(attribution.weights, default=0.0)
+    # Where nothing speaks for toxicity nothing is masked: weights at or below 0 stay there.
+    divisor = strongest if strongest > 0.0 else 1.0
+    weights = tuple(min(weight / divisor, 1.0) for weight in attribution.weights)
+    return Attribution(attribution.text, attribution.units, weights)
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """A list of words and phrases, found in a text in linear time; case doesn't count."""

@@ -24,6 +24,7 @@ from trustydetox.embedded import WEIGHTS
 from trustydetox.embedded.guide import Guide, load_guide, new_guide, save_guide
 from trustydetox.embedded.ngrams import save_ngrams
 from trustydetox.errors import ConfigError, InputError, did_you_mean
+from trustydetox.steps.infilling import save_phrases
 from trustydetox.steps.viewing import KnownWords
 from trustydetox.steps.windowing import batches_of, tensors_of, windows_of
 from trustydetox.training.calibrating import platt
@@ -37,7 +38,7 @@ from trustydetox.training.examples import (
 )
 from trustydetox.training.guiding import Stage, train_guide
 from trustydetox.training.ngrams import train_ngrams
-from trustydetox.training.phrases import learn_phrases, save_phrases
+from trustydetox.training.phrases import learn_phrases
 from trustydetox.training.sources import load, normalise
 from trustydetox.training.splitting import PATH as SPLITS
 from trustydetox.training.splitting import Splits, position
@@ -75,7 +76,7 @@ class Build:
             "document": (self.work / "document" / "guide.safetensors", self._document),
             "span": (self.work / "span" / "guide.safetensors", self._span),
             "check": (self.work / "check.safetensors", self._check),
-            "phrases": (self.work / "phrases.json", self._phrases),
+            "phrases": (self.work / "phrases.json.gz", self._phrases),
         }
         for stage in (stage for stage in STAGES if stage in stages):
             if stage == "ship":
@@ -150,7 +151,8 @@ class Build:
                     pairs[pair] = (text, [])
                 else:
                     pairs[pair][1].append(text)
-        save_phrases(learn_phrases(pairs.values(), self._words.__contains__), path)
+        known = KnownWords.of(self._words)
+        save_phrases(learn_phrases(pairs.values(), known=known), path)
 
     def _ship(self) -> None:
         made = self.work / SPAN.name
