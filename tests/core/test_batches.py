@@ -320,6 +320,14 @@ def test_a_value_is_unsettled_where_noise_could_change_its_side(
     assert is_unsettled(value, *borders) is unsettled
 
 
+def test_a_rounding_border_itself_is_unsettled_however_narrow_the_band(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pipeline, "ROUNDING", 0.0)
+    assert is_unsettled(1234.5)
+    assert not is_unsettled(1234.501)
+
+
 def test_noise_of_the_allowed_size_never_changes_a_settled_number() -> None:
     numbers = random.Random(1)
     for _ in range(20_000):
