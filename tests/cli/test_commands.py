@@ -156,11 +156,13 @@ def test_an_interrupted_run_says_so_and_leaves_nothing(
     assert process.stdin is not None
     assert process.stderr is not None
     # More than is read at a time, so that the run has begun; then it waits for more.
-    process.stdin.write(b'{"text": "a fine day"}\n' * 100_000)
+    process.stdin.write(b'{"text": "a fine day"}\n' * 20_000)
     process.stdin.flush()
     deadline = time.monotonic() + 60
     while not list(rows.parent.glob(".out*")) and time.monotonic() < deadline:
         time.sleep(0.05)
+    # A signal just before a blocking read waits for that read: let it begin.
+    time.sleep(1)
     process.send_signal(sent)
     process.wait(timeout=60)
 

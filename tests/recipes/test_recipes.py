@@ -16,6 +16,7 @@ from trustydetox.recipes import (
     step_named,
     step_names,
 )
+from trustydetox.steps.checking import LessToxic
 
 FAKE = Path(__file__).with_name("fake.yaml")
 
@@ -68,11 +69,12 @@ def test_a_step_inside_a_step_is_made_first(write: Any) -> None:
 
 
 def test_a_step_may_use_the_recipe_s_own_scorer(write: Any) -> None:
-    path = write(attributor={"step": "leave-one-out", "scorer": "recipe"})
+    path = write(checks=[{"step": "less-toxic", "scorer": "recipe"}])
 
     detoxifier = load_recipe(path)
 
-    assert vars(detoxifier.attributor)["scorer"] is detoxifier.scorer
+    assert isinstance(detoxifier.checks[0], LessToxic)
+    assert detoxifier.checks[0].scorer is detoxifier.scorer
 
 
 @pytest.mark.parametrize(
@@ -110,7 +112,7 @@ def test_a_step_may_use_the_recipe_s_own_scorer(write: Any) -> None:
             "scorer 'encoder': guide is neither embedded nor a folder: 'embeded'; "
             "did you mean 'embedded'?",
         ),
-        ({"language": "eo"}, "no language is called 'eo'; did you mean 'en'?"),
+        ({"language": "eo"}, "no language is called 'eo'; known: en"),
         ({"allow": ["damn"]}, "masker 'fake-words' has no setting 'allow'; known: limit"),
     ],
 )

@@ -12,6 +12,7 @@ from trustydetox.cli.diff import diff
 from trustydetox.cli.doctor import doctor
 from trustydetox.cli.evaluate import evaluate
 from trustydetox.cli.listing import list_
+from trustydetox.cli.report import report
 from trustydetox.cli.revert import revert
 from trustydetox.cli.scan import scan
 from trustydetox.cli.train import train
@@ -46,6 +47,7 @@ def _trustydetox(
 app.command("scan")(scan)
 app.command("clean")(clean)
 app.command("diff")(diff)
+app.command("report")(report)
 app.command("revert")(revert)
 app.add_typer(evaluate, name="evaluate")
 app.add_typer(train, name="train")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,8 +12,7 @@ import typer
 
 from trustydetox.cli.options import Config, Field, Input, RecipeName, Threshold
 from trustydetox.cli.progress import progress
-from trustydetox.cli.summary import summary_lines
-from trustydetox.errors import ResourceError
+from trustydetox.cli.summary import summary_lines, write_private
 from trustydetox.report import RowCounts, Summary, render_page, visible
 
 TOO_MANY_BAD = 4
@@ -145,16 +143,4 @@ def _write_report(folder: Path, report: Mapping[str, Any], summary: Summary) -> 
         ("report.json", json.dumps(report, indent=2) + "\n"),
         ("report.html", page),
     ):
-        _write_private(folder / name, content)
-
-
-def _write_private(path: Path, content: str) -> None:
-    """A file that only its owner can read, whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(content)
-        part.replace(path)
-    except OSError as error:
-        raise ResourceError(f"can't write {path}: {error.strerror}") from error
+        write_private(folder / name, content)

@@ -1,14 +1,15 @@
-"""What a run did, as a short table."""
+"""What a run did, as a short table, and the files that say so."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from trustydetox.errors import InputError
+from trustydetox.errors import InputError, ResourceError
 from trustydetox.report import visible
 
 ROWS = ("read", "written", "dropped", "quarantined")
@@ -54,3 +55,15 @@ def summary_lines(report: Mapping[str, Any]) -> Iterator[str]:
 
 def _counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {n:,}" for name, n in counts.items())
+
+
+def write_private(path: Path, content: str) -> None:
+    """A file that only its owner can read, whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(content)
+        part.replace(path)
+    except OSError as error:
+        raise ResourceError(f"can't write {path}: {error.strerror}") from error
