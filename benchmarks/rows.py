@@ -21,8 +21,8 @@ SHORT = (
 
 def bundled(n: int) -> list[str]:
     """Texts like those of a real data set: comments, chats, code, long posts, some toxic."""
-    lines = files("trustydetox.embedded").joinpath("demo.jsonl").read_text("utf-8").splitlines()
-    texts = [json.loads(line)["text"] for line in lines]
+    with files("trustydetox.embedded").joinpath("demo.jsonl").open(encoding="utf-8") as lines:
+        texts = [json.loads(line)["text"] for line in lines]
     return [f"{text} ({k})" for k, text in islice(_rounds(texts), n)]
 
 
