@@ -39,23 +39,19 @@ def scan(
     if "-" not in (input_, out) and Path(input_).resolve() == Path(out).resolve():
         raise ConfigError(f"output and input are the same file: {out}")
     bad = 0
-    rows = 0
-    found = scan_file(
-        input_,
-        detoxifier=load_recipe(recipe, threshold=threshold),
-        fields=field or (),
-    )
     with (
         plain_errors(out),
         progress("scan") as advance,
         Output(out, target.compression) as output,
     ):
-        for one in found:
+        for one in scan_file(
+            input_,
+            detoxifier=load_recipe(recipe, threshold=threshold),
+            fields=field or (),
+            progress=advance,
+        ):
             bad += "error" in one
             output.write(json.dumps(one).encode() + b"\n")
-            if one["row"] >= rows:
-                rows = one["row"] + 1
-                advance(rows, None)
         output.finish()
         output.commit()
     sys.stdout.flush()

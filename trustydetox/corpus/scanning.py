@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from trustydetox.corpus.batching import try_all
+from trustydetox.corpus.cleaning import Progress
 from trustydetox.corpus.reading import PassageReader
 from trustydetox.corpus.recordlines import found_object
 from trustydetox.detoxifier import Detoxifier
@@ -19,11 +20,14 @@ def scan_file(
     detoxifier: Detoxifier,
     fields: Sequence[str] = (),
     max_row_bytes: int = MAX_ROW_BYTES,
+    progress: Progress | None = None,
 ) -> Iterator[dict[str, Any]]:
     """One object per text, in order: `row`, `field`, `toxicity`, `toxic`, `by_label`, `spans`.
 
     A bad row gives one object of `row` and `error`. Raises InputError at once where the file
     can't be read or lacks the fields. Columns that `clean_file` only scores are scanned too.
+
+    progress: told (rows done, share of the input read or None) after each window.
     """
     reader = open_reader(os.fspath(source), max_row_bytes=max_row_bytes)
     try:
@@ -31,11 +35,11 @@ def scan_file(
     except BaseException:
         reader.close()
         raise
-    return _scanned(reader, passages, detoxifier)
+    return _scanned(reader, passages, detoxifier, progress)
 
 
 def _scanned(
-    reader: Reader, windows: PassageReader, detoxifier: Detoxifier
+    reader: Reader, windows: PassageReader, detoxifier: Detoxifier, progress: Progress | None
 ) -> Iterator[dict[str, Any]]:
     try:
         for window in windows:
@@ -50,5 +54,7 @@ def _scanned(
                 for passage, one in zip(passages, found, strict=True):
                     if not isinstance(one, str):
                         yield found_object(row.number, passage.path, one, detoxifier.threshold)
+            if progress is not None and window:
+                progress(window[-1].row.number + 1, reader.share)
     finally:
         reader.close()
