@@ -95,7 +95,10 @@ def batches_of(windows: Sequence[Window], tokens: int = BATCH_TOKENS) -> Iterato
     """Every window once, the longest first, in batches of at most `tokens` with padding."""
     batch: list[Window] = []
     for window in sorted(windows, key=lambda window: -len(window.ids)):
-        if batch and (len(batch) + 1) * len(batch[0].ids) > tokens:
+        longest = len(batch[0].ids) if batch else 0
+        # A quarter-full batch ends early rather than pad much shorter windows.
+        uneven = 4 * len(batch) * longest >= tokens and len(window.ids) < 0.95 * longest
+        if batch and (uneven or (len(batch) + 1) * longest > tokens):
             yield batch
             batch = []
         batch.append(window)

@@ -1,0 +1,53 @@
+"""Tiny but real networks, made from a seed: no weights on disk, no network."""
+
+from __future__ import annotations
+
+import string
+
+import torch
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+
+from trustydetox.embedded.guide import Guide, new_guide
+
+WORDS = (
+    "you are an a the idiot stupid nice day what have is not it was very good bad cat and or"
+    " to of in this that they we all some people go away shut up please"
+).split()
+
+CONFIG = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "max_position_embeddings": 128,
+}
+
+
+def tiny_tokenizer() -> Tokenizer:
+    """Lower-casing word pieces: the words above whole, all others letter by letter."""
+    letters = [*string.ascii_lowercase, *string.digits, *string.punctuation]
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *letters]
+    pieces += [f"##{letter}" for letter in letters]
+    vocabulary = {piece: index for index, piece in enumerate(dict.fromkeys(pieces))}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    return tokenizer
+
+
+def tiny_guide(seed: int = 0) -> Guide:
+    """A guide of two small layers; a head wide enough that texts score apart."""
+    torch.manual_seed(seed)
+    tokenizer = tiny_tokenizer()
+    guide = new_guide(
+        tokenizer, {**CONFIG, "vocab_size": tokenizer.get_vocab_size()}, ("insult", "threat")
+    )
+    torch.nn.init.normal_(guide.head.weight, std=0.5)
+    for part in (guide.encoder, guide.head):
+        part.requires_grad_(False)
+        part.eval()
+    return guide

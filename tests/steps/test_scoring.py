@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy
+import pytest
+
+from tests.networks import tiny_guide
+from trustydetox.embedded.ngrams import NgramWeights
+from trustydetox.steps.scoring import EncoderScorer, NgramScorer, ngram_slots
+from trustydetox.steps.viewing import View
+
+GUIDE = tiny_guide()
+SCORER = EncoderScorer(GUIDE, View.of)
+
+
+def test_a_score_does_not_depend_on_its_batch() -> None:
+    texts = ["you are an idiot", "what a nice day", "go away", "it was very good " * 9]
+    together = SCORER.score(texts)
+    alone = [SCORER.score([text])[0] for text in texts]
+    assert [score.overall for score in together] == pytest.approx(
+        [score.overall for score in alone], abs=1e-5
+    )
+    # The control: another guide scores otherwise.
+    other = EncoderScorer(tiny_guide(seed=1), View.of).score(texts)
+    assert [s.overall for s in other] != pytest.approx([s.overall for s in alone], abs=1e-5)
+
+
+def test_scores_name_the_labels() -> None:
+    (score,) = SCORER.score(["you are an idiot"])
+    assert set(score.by_label) == {"insult", "threat"}
+
+
+def test_a_long_text_is_as_toxic_as_its_worst_window() -> None:
+    worst, calm = sorted(
+        ("idiot " * 100, "nice day " * 50), key=lambda text: -SCORER.score([text])[0].overall
+    )
+    whole = SCORER.score([calm * 8 + worst])[0].overall
+    assert whole >= SCORER.score([worst])[0].overall - 0.05
+    assert whole > SCORER.score([calm])[0].overall
+
+
+def test_calibration_moves_the_probability() -> None:
+    shifted = replace(GUIDE, shift=(GUIDE.shift[0] + 2.0, 0.0, 0.0))
+    (before,), (after,) = (
+        EncoderScorer(guide, View.of).score(["a cat"]) for guide in (GUIDE, shifted)
+    )
+    logit = math.log(before.overall / (1 - before.overall))
+    assert after.overall == pytest.approx(1 / (1 + math.exp(-logit - 2.0)), abs=1e-5)
+
+
+def test_the_view_is_what_is_scored() -> None:
+    shouting = EncoderScorer(GUIDE, lambda text: View.of("you are an idiot"))
+    assert shouting.score(["a cat"]) == SCORER.score(["you are an idiot"])
+
+
+def test_n_grams_stay_inside_words_and_count_once() -> None:
+    size = 2**20
+    once = ngram_slots("ab", (2, 2), size)
+    assert len(once) == 3  # " a", "ab", "b "
+    assert ngram_slots("ab AB ab", (2, 2), size) == once
+    assert ngram_slots("", (1, 5), size) == []
+
+
+def test_a_word_without_end_has_bounded_n_grams() -> None:
+    assert ngram_slots("x" * 100_000, (1, 5), 2**20) == ngram_slots("x" * 64, (1, 5), 2**20)
+
+
+def test_the_linear_score_is_the_sum_over_the_root_of_the_count() -> None:
+    weights = numpy.zeros(1024, dtype=numpy.float32)
+    slots = ngram_slots("ab", (2, 2), 1024)
+    weights[slots] = 1.0
+    scorer = NgramScorer(NgramWeights(weights, -0.5, (2, 2)), View.of)
+    logit = len(slots) / math.sqrt(len(slots)) - 0.5
+    assert scorer.score(["ab"])[0].overall == pytest.approx(1 / (1 + math.exp(-logit)))
+    assert scorer.score([""])[0].overall == 0.0
+
+
+def test_a_long_text_is_scored_in_pieces() -> None:
+    weights = numpy.zeros(1024, dtype=numpy.float32)
+    weights[ngram_slots("bad", (3, 3), 1024)] = 4.0
+    scorer = NgramScorer(NgramWeights(weights, -3.0, (3, 3)), View.of, piece=4)
+    calm = "one two six ten " * 20
+    assert scorer.score([f"{calm}bad"])[0].overall > scorer.score([calm])[0].overall + 0.05
+    whole = replace(scorer, piece=1000)
+    assert scorer.score([f"{calm}bad"])[0].overall > whole.score([f"{calm}bad"])[0].overall
