@@ -103,10 +103,13 @@ class IntegratedGradients:
 
     def _blank(self, ids: Tensor) -> Tensor:
         """`ids` with every word piece blanked; the special tokens stay."""
+        from torch import isin, tensor
+
         name = {"mask": "[MASK]", "padding": "[PAD]"}[self.baseline]
-        kept = [self.guide.tokenizer.token_to_id(token) for token in ("[CLS]", "[SEP]", "[PAD]")]
-        special = sum(ids == token for token in kept).bool()  # type: ignore[union-attr]
-        return ids.where(special, self.guide.tokenizer.token_to_id(name))
+        pieces = (name, "[CLS]", "[SEP]", "[PAD]")
+        blank, *kept = (self.guide.tokenizer.token_to_id(piece) for piece in pieces)
+        special = isin(ids, tensor(kept, device=ids.device))
+        return ids.where(special, tensor(blank, device=ids.device))
 
 
 @dataclass(frozen=True)
@@ -193,7 +196,8 @@ def _gather(pieces: dict[int, float], window: Window, row: Sequence[float]) -> N
 def _joined(
     text: str, view: View, pieces: dict[int, float], join: Callable[[list[float]], float]
 ) -> Attribution:
-    units, weights = [], []
+    units: list[Span] = []
+    weights: list[float] = []
     starts = iter(sorted(pieces))
     at = next(starts, None)
     for start, end in words_of(view):

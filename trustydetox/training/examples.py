@@ -173,7 +173,7 @@ def _read_acl(
     repeated = {
         normalise(text)
         for part in ("train", "dev")
-        for text in load(data, "toxic_spans_semeval2021", part).texts  # type: ignore[arg-type]
+        for text in load(data, "toxic_spans_semeval2021", part).texts
     }
     for index, text in enumerate(source.texts):
         row = _columns(source, index)
@@ -340,7 +340,7 @@ def _swapped(examples: Sequence[Example], identity: Mapping[str, Any]) -> Iterat
         def other(match: re.Match[str], key: str = row.key) -> str:
             index, at = place[match[0].lower()]
             step = 1 + int((len(forms) - 1) * position(f"swap {key} {index}"))
-            return forms[(index + step) % len(forms)][at]
+            return str(forms[(index + step) % len(forms)][at])
 
         yield replace(row, text=pattern.sub(other, row.text), source=f"{row.source}+swap")
 

@@ -15,13 +15,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trustydetox.embedded.guide import MAX_TOKENS, Guide
-from trustydetox.training.examples import LABELS, Example
+from trustydetox.training.examples import Example
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 UNKNOWN = -1.0
 """Target of a loss term that an example says nothing about."""
+
+CHECKPOINT_STEPS = 500
+"""Steps between two checkpoints."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def encode(guide: Guide, examples: Sequence[Example], *, with_spans: bool) -> li
                 for start, end in offsets
             )
         toxic = UNKNOWN if example.toxic is None else example.toxic
-        labels = (example.labels.get(label, UNKNOWN) for label in LABELS)
+        labels = (example.labels.get(label, UNKNOWN) for label in guide.labels)
         result.append(Encoded(ids, spans, (toxic, *labels), example.weight))
     return result
 
@@ -127,28 +130,25 @@ def train_guide(
         betas=(0.9, 0.98),
         foreach=True,
     )
-    warmup = min(200, steps // 10 + 1)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer,
-        lambda step: min((step + 1) / warmup, max(0.02, (steps - step) / (steps - warmup + 1))),
-    )
+    peaks = [group["lr"] for group in optimizer.param_groups]
     start = 0
     if checkpoint.is_file():
         saved = load_file(checkpoint)
         start = int(saved.pop("step"))
         _restore(saved, guide, optimizer)
-        for _ in range(start):
-            schedule.step()
     mask_id = guide.tokenizer.token_to_id("[MASK]")
+    assert mask_id is not None  # every tokenizer of a BERT has one
     losses: list[float] = []
     for step in range(start, steps):
+        for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+            group["lr"] = peak * _pace(step, steps)
         batch = _with_masked_copies(queue[step], mask_id, stage.seed + step)
-        ids, mask, spans, document, weight = _tensors(batch, LABELS)
+        ids, mask, spans, document, weight = _tensors(batch)
         tokens = guide.tokens(ids, mask)
         logits = guide.document(tokens, mask)
         known = document != UNKNOWN
         loss = binary_cross_entropy_with_logits(logits, document.clamp(min=0), reduction="none")
-        columns = torch.tensor([1.0] + [0.25] * len(LABELS))
+        columns = torch.tensor([1.0] + [0.25] * len(guide.labels))
         objective = (loss * known * weight[:, None] * columns).sum() / len(batch)
         if stage.span_weight:
             marked = spans != UNKNOWN
@@ -163,15 +163,20 @@ def train_guide(
         objective.backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
-        schedule.step()
         losses.append(float(objective.detach()))
         if step % 100 == 99 or step == steps - 1:
             recent = sum(losses[-100:]) / len(losses[-100:])
             report(f"{stage.name}: step {step + 1} of {steps}, loss {recent:.4f}")
-        if step % 500 == 499:
+        if step % CHECKPOINT_STEPS == CHECKPOINT_STEPS - 1:
             partial = checkpoint.with_suffix(".part")
             save_file(_snapshot(guide, optimizer, step + 1), partial)
             partial.replace(checkpoint)
+
+
+def _pace(step: int, steps: int) -> float:
+    """Share of the peak learning rate: up over the first tenth (200 steps at most), then down."""
+    warmup = min(200, steps // 10 + 1)
+    return min((step + 1) / warmup, max(0.02, (steps - step) / (steps - warmup + 1)))
 
 
 def _taking_part(items: Sequence[Encoded], others: int, epoch: int) -> list[Encoded]:
@@ -194,13 +199,11 @@ def _with_masked_copies(batch: list[Encoded], mask_id: int, seed: int) -> list[E
                 for token, value in zip(item.ids, item.spans, strict=True)
             )
             clean = tuple(min(value, 0.0) for value in item.spans)
-            copies.append(Encoded(ids, clean, (0.05, *(UNKNOWN for _ in LABELS)), 1.0))
+            copies.append(Encoded(ids, clean, (0.05, *(UNKNOWN for _ in item.document[1:])), 1.0))
     return batch + copies
 
 
-def _tensors(
-    batch: Sequence[Encoded], labels: Sequence[str]
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+def _tensors(batch: Sequence[Encoded]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """ids, mask, spans of shape (batch, tokens); document (batch, 1 + labels); weight (batch,)."""
     import torch
 
