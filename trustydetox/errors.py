@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from importlib.util import find_spec
 
 
 class DetoxError(Exception):
@@ -35,9 +36,13 @@ class MissingExtraError(ConfigError, ImportError):
     """An optional dependency is not installed; the message names the extra."""
 
     def __init__(self, feature: str, extra: str) -> None:
-        super().__init__(
-            f"{feature} needs the {extra!r} extra: pip install 'trustydetox[{extra}]'"
-        )
+        super().__init__(f"{feature} needs the {extra!r} extra: pip install 'trustydetox[{extra}]'")
+
+
+def require_extra(module: str, feature: str, extra: str) -> None:
+    """Raise MissingExtraError unless `module`, which comes with `extra`, is installed."""
+    if find_spec(module) is None:
+        raise MissingExtraError(feature, extra)
 
 
 class ContractError(DetoxError):

@@ -41,6 +41,12 @@ def test_an_error_is_also_the_builtin_that_fits(
     assert issubclass(kind, builtin)
 
 
+def test_an_extra_is_asked_for_only_where_its_module_is_missing() -> None:
+    errors.require_extra("json", "reading", "train")
+    with pytest.raises(errors.MissingExtraError, match="reading needs the 'train' extra"):
+        errors.require_extra("no_such_module_here", "reading", "train")
+
+
 def test_a_missing_extra_says_what_to_install() -> None:
     assert str(errors.MissingExtraError("the trainer", "train")) == (
         "the trainer needs the 'train' extra: pip install 'trustydetox[train]'"

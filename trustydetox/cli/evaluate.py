@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trustydetox.cli.options import RecipeName
-from trustydetox.errors import ConfigError
+from trustydetox.errors import ConfigError, require_extra
 
 if TYPE_CHECKING:
     from trustydetox.evaluation.tables import Table
+    from trustydetox.training.sources import Source
 
 evaluate = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="Measure the models on public rows."
@@ -59,6 +60,7 @@ def spans(data: Data, recipe: Recipes = None, sample: Sample = 700, out: Out = N
     from trustydetox.recipes import load_recipe
     from trustydetox.training.sources import load, normalise
 
+    require_extra("sklearn", "evaluate spans", "evaluate")
     write = _writer(out)
     finders: dict[str, spans.SpanFinder] = {
         name: spans.Recipe(load_recipe(name), _Said(name)) for name in recipe or ("mini", "mini-ig")
@@ -70,7 +72,7 @@ def spans(data: Data, recipe: Recipes = None, sample: Sample = 700, out: Out = N
     finders["word tagger learned from train"] = baselines.WordWindow.learn(*marked)
     seen = {normalise(text) for text in (*taught.texts, *_guide_rows(data))}
     results = [
-        spans.measure_spans(load(data, name, "dev").without(seen).sample(sample), finders)
+        spans.measure_spans(_measured(data, name).without(seen).sample(sample), finders)
         for name in MARKED
     ]
     report = spans.SpanReport(tuple(results))
@@ -84,6 +86,7 @@ def scorer(data: Data, recipe: RecipeName = "mini", sample: Sample = 2000, out: 
     from trustydetox.recipes import load_recipe
     from trustydetox.training.sources import NAMES, lexicon, load, normalise
 
+    require_extra("sklearn", "evaluate scorer", "evaluate")
     write = _writer(out)
     detoxifier = load_recipe(recipe)
     rows = _guide_rows(data)
@@ -112,6 +115,17 @@ class _Said:
 
     def __call__(self, what: str) -> None:
         print(f"{self.label}: {what}", file=sys.stderr, flush=True)
+
+
+def _measured(data: Path, name: str) -> Source:
+    """The dev rows of a source, less those that may belong to an official test set."""
+    from trustydetox.training.sources import load
+    from trustydetox.training.splitting import Splits
+
+    source, splits = load(data, name, "dev"), Splits.load()
+    columns = source.columns
+    rows = [{key: column[i] for key, column in columns.items()} for i in range(len(source))]
+    return source.take([i for i, row in enumerate(rows) if not splits.is_left_alone(name, row)])
 
 
 def _guide_rows(data: Path) -> dict[str, float]:

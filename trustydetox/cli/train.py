@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from trustydetox.embedded import FOLDER
+from trustydetox.errors import require_extra
 
 train = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Train models.")
 
@@ -57,6 +58,7 @@ def embedded(
     """Build the embedded models from public data; needs no GPU, and some hours."""
     from trustydetox.training.embedded import STAGES, Build
 
+    require_extra("sklearn", "train embedded", "evaluate")
     Build(data, work, out, _say).run(stage or STAGES)
 
 
