@@ -89,8 +89,9 @@ def tiny_guide() -> Guide:
         "max_position_embeddings": 128,
     }
     guide = new_guide(tokenizer, config, ("insult",))
-    guide.encoder.requires_grad_(False).eval()
-    guide.head.requires_grad_(False).eval()
+    for network in (guide.encoder, guide.head):
+        network.requires_grad_(False)
+        network.training = False  # there is no dropout whose layers would have to know
     # Log-sum-exp over 126 tokens of about 0 is 4.8: calibrated back to the middle.
     return Guide(tokenizer, guide.encoder, guide.head, guide.labels, (1.0, 1.0), (-4.0, -4.0))
 
