@@ -7,7 +7,7 @@ in `part`. A step with a setting of a new name needs one line there.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -15,12 +15,12 @@ import numpy
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from tests.fakes import WordAttributor, WordScorer
+from tests.fakes import Deleter, Replacer, WordAttributor, WordScorer
 from trustydetox import embedded
 from trustydetox.embedded.guide import Guide, load_guide, new_guide
 from trustydetox.embedded.ngrams import NgramWeights, load_ngrams
 from trustydetox.recipes import step_named
-from trustydetox.steps.infilling import Delete, phrase_key
+from trustydetox.steps.infilling import load_phrases, phrase_key
 from trustydetox.steps.viewing import DetectionView, KnownWords
 
 # Deleting each word in turn takes time by the square of the words; a path has many points.
@@ -37,14 +37,22 @@ def part(name: str, weights: str) -> Any:
             if weights == "tiny"
             else lambda: load_ngrams(embedded.FOLDER / "check.safetensors")
         ),
-        "view": lambda: DetectionView(KnownWords.of(["idiot", "stupid", "moron", "damn"])),
+        "known": (
+            tiny_known
+            if weights == "tiny"
+            else lambda: KnownWords.load(embedded.FOLDER / "known.words")
+        ),
+        "table": (
+            tiny_table
+            if weights == "tiny"
+            else lambda: load_phrases(embedded.FOLDER / "phrases.json.gz")
+        ),
+        "view": lambda: DetectionView(tiny_known()),
         "scorer": WordScorer,
         "attributors": lambda: (WordAttributor(), WordAttributor()),
+        "infillers": lambda: (Deleter(), Replacer({"idiot": ("person", "fool")})),
         "threshold": lambda: 0.5,
         "share": lambda: 0.5,
-        "known": lambda: KnownWords.of(["idiot", "stupid", "moron", "damn"]),
-        "table": lambda: {phrase_key("idiot"): [("person", 3), ("", 1)]},
-        "infillers": lambda: (Delete(), Delete()),
     }
     return parts[name]()
 
@@ -66,7 +74,17 @@ def reads_weights(group: str, name: str) -> bool:
         make = step_named(group, name)
     except (AttributeError, ImportError):
         return False  # A line of the table that leads nowhere fails in tests of its own.
-    return bool({"guide", "ngrams"} & inspect.signature(make).parameters.keys())
+    return bool({"guide", "ngrams", "known", "table"} & inspect.signature(make).parameters.keys())
+
+
+def tiny_known() -> KnownWords:
+    """Four insults."""
+    return KnownWords.of(["idiot", "stupid", "moron", "damn"])
+
+
+def tiny_table() -> Mapping[str, Sequence[tuple[str, int]]]:
+    """What people put for one insult."""
+    return {phrase_key("idiot"): [("person", 3), ("", 2), ("fool", 1)]}
 
 
 def tiny_guide() -> Guide:

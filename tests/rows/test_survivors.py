@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 from contextlib import closing
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.rows.files import errors_of
+from tests.rows.files import errors_of, rows_of
 from trustydetox.rows import open_reader
 from trustydetox.rows.streams import packed
 
@@ -78,3 +79,22 @@ def test_a_zstandard_file_holds_a_checksum() -> None:
     # RFC 8878: bit 2 of the byte after the magic number is the checksum flag.
     assert file.getvalue()[:4] == b"\x28\xb5\x2f\xfd"
     assert file.getvalue()[4] & 0b100
+
+
+def test_brackets_side_by_side_do_not_add_up_and_do_not_hide_depth() -> None:
+    flat = b'{"text":"a","more":[' + b"[]," * 600 + b"[]]}\n"
+    # Six hundred closed ones first, then 499 open inside the two of the row: 501 levels.
+    deep = b'{"text":"a","more":[' + b"[]," * 600 + b"[" * 499 + b"]" * 499 + b"]}\n"
+    assert errors_of("rows.jsonl", flat) == {}
+    assert errors_of("rows.jsonl", deep) == {0: "nested deeper than 500 levels"}
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl.gz", "rows.csv.gz"])
+def test_a_file_cut_between_two_rows_says_where(name: str) -> None:
+    head = b'{"text":"a"}\n' if "jsonl" in name else b"text\na\n"
+    squeezed = zlib.compressobj(wbits=31)
+    # After a full flush all that was put in can be read; the end of the stream is missing.
+    cut = squeezed.compress(head) + squeezed.flush(zlib.Z_FULL_FLUSH)
+    *_, last = rows_of(name, cut)
+    assert last.offset == len(head)
+    assert "ends early" in last.error
