@@ -50,7 +50,8 @@ ENCODER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 
 DOCUMENT = Stage("document", epochs=1.0, rate=8e-5, span_weight=0.0)
 SPAN = Stage("span", epochs=2.2, rate=8e-5, span_weight=1.0, others=3)
-STAGES = ("known", "document", "span", "check", "phrases", "ship")
+MARK = Stage("mark", epochs=1.0, rate=8e-5, span_weight=4.0, others=8)
+STAGES = ("known", "document", "span", "mark", "check", "phrases", "ship")
 CARD = Path(__file__).with_name("card.md")
 
 Report = Callable[[str], None]
@@ -75,6 +76,7 @@ class Build:
             "known": (self.work / "known.words", self._known),
             "document": (self.work / "document" / "guide.safetensors", self._document),
             "span": (self.work / "span" / "guide.safetensors", self._span),
+            "mark": (self.work / "mark" / "guide.safetensors", self._mark),
             "check": (self.work / "check.safetensors", self._check),
             "phrases": (self.work / "phrases.json.gz", self._phrases),
         }
@@ -123,10 +125,16 @@ class Build:
         self._train(pretrained_guide(), DOCUMENT, path.parent)
 
     def _span(self, path: Path) -> None:
-        guide = load_guide(self.work / DOCUMENT.name)
+        self._train(self._after(DOCUMENT), SPAN, path.parent)
+
+    def _mark(self, path: Path) -> None:
+        self._train(self._after(SPAN), MARK, path.parent)
+
+    def _after(self, stage: Stage) -> Guide:
+        guide = load_guide(self.work / stage.name)
         for part in (guide.encoder, guide.head):
             part.requires_grad_(True)
-        self._train(guide, SPAN, path.parent)
+        return guide
 
     def _train(self, guide: Guide, stage: Stage, folder: Path) -> None:
         train = [example for example in self._guided if not is_held_back(example)]
@@ -155,7 +163,7 @@ class Build:
         save_phrases(learn_phrases(pairs.values(), known=known), path)
 
     def _ship(self) -> None:
-        made = self.work / SPAN.name
+        made = self.work / MARK.name
         self.out.mkdir(parents=True, exist_ok=True)
         for name in WEIGHTS:
             source = made / name if (made / name).is_file() else self.work / name
@@ -180,7 +188,7 @@ class Build:
         return {
             "schema": "trustydetox.build/1",
             "encoder": {"package": ENCODER_PACKAGE, "sha256": ENCODER_SHA256},
-            "stages": [asdict(DOCUMENT), asdict(SPAN)],
+            "stages": [asdict(stage) for stage in (DOCUMENT, SPAN, MARK)],
             "splits": {"sha256": _sha256(SPLITS)},
             "examples": counts,
             "data": {

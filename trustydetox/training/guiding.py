@@ -1,8 +1,9 @@
-"""Training of the guide, in two stages that checkpoint and resume.
+"""Training of the guide, in stages that checkpoint and resume.
 
 Stage `document` sees no span label: what integrated gradients find after it is owed to document
 labels alone. Stage `span` goes on with the spans that people marked, and with copies of those texts
-whose marked words are masked: they are not toxic any more.
+whose marked words are masked: they are not toxic any more. Stage `mark` is a last pass in which the
+marked words weigh most.
 """
 
 from __future__ import annotations
