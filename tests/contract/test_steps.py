@@ -8,13 +8,20 @@ from typing import Any
 import pytest
 
 from tests.contract.building import LONGEST, build, reads_weights
-from tests.contract.promises import MASKER_PROMISES, PROMISES, TEXTS, long_text, wanted
+from tests.contract.promises import (
+    MASKER_PROMISES,
+    PROMISES,
+    TEXTS,
+    gives_the_same_alone,
+    long_text,
+    wanted,
+)
 from trustydetox import embedded
 from trustydetox.recipes import ROLES, step_names
 
 WITHOUT_WEIGHTS = "THE EMBEDDED WEIGHTS ARE MISSING (trustydetox train embedded builds them)"
-# A window costs a thousand times more with real weights; several windows show the same.
-WORDS = {"tiny": 5_000, "embedded": 300}
+# A window costs a thousand times more with real weights, which add only their own float noise.
+WORDS = {"tiny": 5_000, "embedded": 150}
 
 
 def registered(*groups: str) -> Iterator[Any]:
@@ -34,6 +41,7 @@ def registered(*groups: str) -> Iterator[Any]:
         for group, promises in PROMISES.items()
         for step in registered(group)
         for promise in promises
+        if "tiny" in step.values or promise is gives_the_same_alone
     ],
 )
 def test_a_step_keeps_its_promise(
