@@ -180,7 +180,7 @@ class Build:
         """What the weights were built from; the same build gives the same facts."""
         roles = {"guide": self._guided, "check": self._checked}
         counts = {
-            role: dict(Counter(e.source.removesuffix("+swap") for e in examples))
+            role: dict(Counter(e.source.partition("+")[0] for e in examples))
             for role, examples in roles.items()
         }
         used = sorted(set().union(*counts.values()) - {"own_statements"})
