@@ -108,7 +108,7 @@ def _linear_guide() -> Any:
 
     class Linear:
         tokenizer = guide.tokenizer
-        encoder = torch.nn.Module()
+        encoder: Any = torch.nn.Module()
 
         def logit(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
             total: torch.Tensor = self.encoder.embeddings(ids).sum(dim=(1, 2))

@@ -43,7 +43,8 @@ def scores(guide: Guide, texts: list[str]) -> list[float]:
 
 
 def test_training_changes_the_parameters_and_tells_toxic_from_clean(tmp_path: Path) -> None:
-    guide, lines = trainable(), []
+    guide = trainable()
+    lines: list[str] = []
     before = {name: value.clone() for name, value in guide.encoder.state_dict().items()}
     train_guide(guide, EXAMPLES, STAGE, tmp_path / "checkpoint", lines.append)
     after = guide.encoder.state_dict()
@@ -77,7 +78,8 @@ def test_a_killed_training_ends_as_an_undisturbed_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage = replace(STAGE, epochs=4)
-    whole, lines = trainable(), []
+    whole = trainable()
+    lines: list[str] = []
     monkeypatch.setattr(guiding, "CHECKPOINT_STEPS", 5)
     train_guide(whole, EXAMPLES, stage, tmp_path / "whole", lines.append)
 
@@ -137,6 +139,7 @@ def test_a_pass_holds_every_item_once_in_an_order_of_its_own() -> None:
 def test_masked_copies_are_clean() -> None:
     guide = tiny_guide()
     mask = guide.tokenizer.token_to_id("[MASK]")
+    assert mask is not None
     items = encode(guide, EXAMPLES[:9], with_spans=True) * 20
     copies = guiding._with_masked_copies(items, mask, seed=3)[len(items) :]
     assert copies
