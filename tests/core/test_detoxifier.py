@@ -18,7 +18,7 @@ from tests.fakes import (
     detoxifier,
     words,
 )
-from trustydetox.detoxifier import Detoxifier, Found
+from trustydetox.detoxifier import Detoxifier, Found, never
 from trustydetox.errors import ConfigError, ContractError
 from trustydetox.records import (
     Attribution,
@@ -158,6 +158,27 @@ def test_texts_are_pulled_one_window_at_a_time() -> None:
 
 
 # -------------------------------------------------------------------------------- the rounds
+
+
+def test_without_further_words_256_texts_are_pulled_and_three_rounds_made() -> None:
+    pulled: list[int] = []
+
+    def texts() -> Iterator[str]:
+        for number in range(600):
+            pulled.append(number)
+            yield "a calm text"
+
+    next(detoxifier().run(texts()))
+    assert len(pulled) == 256
+    parts = detoxifier()
+    plain = Detoxifier(
+        scorer=parts.scorer,
+        attributor=parts.attributor,
+        masker=parts.masker,
+        infiller=parts.infiller,
+        checks=parts.checks,
+    )
+    assert plain.rounds == 3
 
 
 def test_a_mended_text_says_what_changed_and_what_was_measured() -> None:
@@ -365,6 +386,10 @@ def test_a_clean_text_is_not_asked_for_its_language() -> None:
 
 def test_no_text_is_foreign_unless_said_so() -> None:
     assert only(detoxifier(), "du idiot").verdict is Verdict.REWRITTEN
+
+
+def test_never_says_no() -> None:
+    assert never("Eres un idiota") is False
 
 
 def test_a_toxic_text_without_a_span_is_unresolved() -> None:
