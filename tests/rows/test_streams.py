@@ -114,12 +114,12 @@ def test_a_stream_that_grows_out_of_proportion_is_refused(
 @pytest.mark.parametrize(
     ("name", "data", "found"),
     [
-        ("a.jsonl", gzip.compress(b"x"), "gzip data"),
+        ("a.jsonl", gzip.compress(b"x", mtime=0), "gzip data"),
         ("a.csv", b"PAR1xxxx", "a Parquet file"),
         ("a.txt", b"\xff\xfea\0", "UTF-16 text"),
         ("a.jsonl", b"PK\x03\x04", "a zip archive"),
-        ("a.jsonl.gz", gzip.compress(b"PAR1"), "a Parquet file"),
-        ("a.parquet", gzip.compress(b"x"), "gzip data"),
+        ("a.jsonl.gz", gzip.compress(b"PAR1", mtime=0), "a Parquet file"),
+        ("a.parquet", gzip.compress(b"x", mtime=0), "gzip data"),
         ("a.parquet", b"text", "no Parquet data"),
     ],
 )
