@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from trustydetox.steps.scoring import EncoderScorer
 from trustydetox.steps.viewing import View
 from trustydetox.training import guiding
 from trustydetox.training.examples import Example
-from trustydetox.training.guiding import UNKNOWN, Stage, batches, encode, train_guide
+from trustydetox.training.guiding import UNKNOWN, Schedule, batches, encode, train_guide
 
 TOXIC = [f"{who} {be} an idiot" for who in ("you", "they", "we") for be in ("are", "is", "was")]
 CLEAN = [text.replace("an idiot", "a cat") for text in TOXIC]
@@ -28,7 +29,7 @@ EXAMPLES = [
     *(example(text, 1.0, Span(text.index("idiot"), len(text))) for text in TOXIC),
     *(example(text, 0.0) for text in CLEAN),
 ]
-STAGE = Stage("tiny", epochs=12, rate=1e-3, span_weight=1.0, tokens=64)
+SCHEDULE = Schedule(passes=12, rate=1e-3, span_weight=1.0, often=frozenset({"own"}), tokens=64)
 
 
 def trainable(seed: int = 0) -> Guide:
@@ -46,7 +47,7 @@ def test_training_changes_the_parameters_and_tells_toxic_from_clean(tmp_path: Pa
     guide = trainable()
     lines: list[str] = []
     before = {name: value.clone() for name, value in guide.encoder.state_dict().items()}
-    train_guide(guide, EXAMPLES, STAGE, tmp_path / "checkpoint", lines.append)
+    train_guide(guide, EXAMPLES, SCHEDULE, tmp_path / "checkpoint", lines.append)
     after = guide.encoder.state_dict()
     assert not torch.equal(
         before["encoder.layer.0.output.dense.weight"], after["encoder.layer.0.output.dense.weight"]
@@ -55,96 +56,104 @@ def test_training_changes_the_parameters_and_tells_toxic_from_clean(tmp_path: Pa
     assert "loss" in lines[-1]
 
 
-def test_word_embeddings_stay_as_they_were(tmp_path: Path) -> None:
-    guide = trainable()
-    before = guide.encoder.embeddings.word_embeddings.weight.clone()
-    train_guide(guide, EXAMPLES, STAGE, tmp_path / "checkpoint", lambda line: None)
-    assert torch.equal(before, guide.encoder.embeddings.word_embeddings.weight)
-
-
 def test_marked_words_are_learned_only_where_spans_are_shown(tmp_path: Path) -> None:
-    def found(stage: Stage) -> float:
+    def found(schedule: Schedule) -> float:
         guide = trainable()
-        train_guide(guide, EXAMPLES, stage, tmp_path / stage.name, lambda line: None)
+        train_guide(guide, EXAMPLES, schedule, tmp_path / "checkpoint", lambda line: None)
         (attribution,) = TokenHead(guide, View.of).attribute(["you are an idiot"])
         return attribution.weights[3] - max(attribution.weights[:3])
 
-    shown = replace(STAGE, epochs=60)
+    shown = replace(SCHEDULE, passes=60)
     assert found(shown) > 0.3
-    assert found(replace(shown, name="blind", span_weight=0.0)) < 0.3
+    assert found(replace(shown, span_weight=0.0)) < 0.3
 
 
 def test_a_killed_training_ends_as_an_undisturbed_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stage = replace(STAGE, epochs=4)
+    schedule = replace(SCHEDULE, passes=4, masked=0.1)
     whole = trainable()
     lines: list[str] = []
     monkeypatch.setattr(guiding, "CHECKPOINT_STEPS", 5)
-    train_guide(whole, EXAMPLES, stage, tmp_path / "whole", lines.append)
+    train_guide(whole, EXAMPLES, schedule, tmp_path / "whole", lines.append)
 
     class KilledError(Exception):
         pass
 
     steps = 0
 
-    def kill(queue: list[guiding.Encoded], mask_id: int, seed: int) -> list[guiding.Encoded]:
+    def kill(
+        batch: list[guiding.Encoded], mask_id: int, share: float, seed: int
+    ) -> list[guiding.Encoded]:
         nonlocal steps
         steps += 1
         if steps == 8:
             raise KilledError
-        return copies(queue, mask_id, seed)
+        return masked(batch, mask_id, share, seed)
 
-    copies = guiding._with_masked_copies
-    monkeypatch.setattr(guiding, "_with_masked_copies", kill)
+    masked = guiding._masked
+    monkeypatch.setattr(guiding, "_masked", kill)
     with pytest.raises(KilledError):
-        train_guide(trainable(), EXAMPLES, stage, tmp_path / "killed", lines.append)
-    monkeypatch.setattr(guiding, "_with_masked_copies", copies)
+        train_guide(trainable(), EXAMPLES, schedule, tmp_path / "killed", lines.append)
+    monkeypatch.setattr(guiding, "_masked", masked)
     resumed = trainable(seed=5)  # other fresh weights: all must come from the checkpoint
-    train_guide(resumed, EXAMPLES, stage, tmp_path / "killed", lines.append)
+    train_guide(resumed, EXAMPLES, schedule, tmp_path / "killed", lines.append)
     assert scores(resumed, TOXIC) == pytest.approx(scores(whole, TOXIC), abs=1e-5)
     # The control: without the checkpoint the same run ends elsewhere.
     other = trainable(seed=5)
-    train_guide(other, EXAMPLES, stage, tmp_path / "other", lines.append)
+    train_guide(other, EXAMPLES, schedule, tmp_path / "other", lines.append)
     assert scores(other, TOXIC) != pytest.approx(scores(whole, TOXIC), abs=1e-5)
 
 
 def test_targets_follow_the_characters_of_the_spans() -> None:
-    (item,) = encode(tiny_guide(), [example("a xyz cat", 1.0, Span(2, 5))], with_spans=True)
+    (item,) = encode(tiny_guide(), [example("a xyz cat", 1.0, Span(2, 5))], SCHEDULE)
     assert item.spans == (UNKNOWN, 0.0, 1.0, 1.0, 1.0, 0.0, UNKNOWN)
-    (hidden,) = encode(tiny_guide(), [example("a xyz cat", 1.0, Span(2, 5))], with_spans=False)
+    blind = replace(SCHEDULE, span_weight=0.0)
+    (hidden,) = encode(tiny_guide(), [example("a xyz cat", 1.0, Span(2, 5))], blind)
     assert hidden.spans == ()
 
 
 def test_what_nobody_said_is_no_target() -> None:
-    (item,) = encode(tiny_guide(), [example("a cat", None)], with_spans=True)
+    (item,) = encode(tiny_guide(), [example("a cat", None)], SCHEDULE)
     assert set(item.document) == {UNKNOWN}
     assert item.spans == ()
 
 
 def test_a_text_longer_than_a_window_loses_its_end_only() -> None:
-    (item,) = encode(tiny_guide(), [example("cat " * 300, 0.0)], with_spans=True)
+    (item,) = encode(tiny_guide(), [example("cat " * 300, 0.0)], SCHEDULE)
     assert len(item.ids) == len(item.spans) == 128
     assert item.ids[-1] == tiny_guide().tokenizer.token_to_id("[SEP]")
 
 
 def test_a_pass_holds_every_item_once_in_an_order_of_its_own() -> None:
-    items = encode(tiny_guide(), EXAMPLES, with_spans=True)
+    items = encode(tiny_guide(), EXAMPLES, SCHEDULE)
     first, again, other = ([id(i) for b in batches(items, 64, s) for i in b] for s in (1, 1, 2))
     assert sorted(first) == sorted(map(id, items))
     assert first == again
     assert first != other
 
 
-def test_masked_copies_are_clean() -> None:
+def test_a_text_outside_the_frequent_sources_is_seen_once() -> None:
+    rare = [replace(each, source="rare") for each in EXAMPLES]
+    swapped = [replace(each, source="own+swap") for each in EXAMPLES]
+    for examples, expected in ((rare, 1), (swapped, 3)):
+        items = encode(tiny_guide(), examples, SCHEDULE)
+        seen = [id(item) for turn in range(3) for item in guiding._taking_part(items, 3, turn)]
+        assert Counter(seen) == dict.fromkeys(map(id, items), expected)
+
+
+def test_masking_spares_the_marked_words_and_the_two_special_tokens() -> None:
     guide = tiny_guide()
     mask = guide.tokenizer.token_to_id("[MASK]")
     assert mask is not None
-    items = encode(guide, EXAMPLES[:9], with_spans=True) * 20
-    copies = guiding._with_masked_copies(items, mask, seed=3)[len(items) :]
-    assert copies
-    assert all(mask in copy.ids and max(copy.spans) == 0.0 for copy in copies)
-    assert {copy.document[0] for copy in copies} == {0.05}
+    items = encode(guide, EXAMPLES, SCHEDULE)
+    for before, after in zip(items, guiding._masked(items, mask, 1.0, seed=3), strict=True):
+        for at, (old, new, value) in enumerate(
+            zip(before.ids, after.ids, before.spans, strict=True)
+        ):
+            border = at in (0, len(before.ids) - 1)
+            assert new == (old if border or value == 1.0 else mask)
+    assert guiding._masked(items, mask, 0.0, seed=3) == items
 
 
 def test_a_saved_guide_scores_as_before_up_to_half_precision(tmp_path: Path) -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from trustydetox.cli.options import Config, Field, Input, RecipeName, Threshold
 from trustydetox.cli.progress import progress
-from trustydetox.cli.summary import summary_lines, write_private
+from trustydetox.cli.summary import summary_lines
 from trustydetox.report import RowCounts, Summary, render_page, visible
+
+if TYPE_CHECKING:
+    from trustydetox.corpus import Counts
 
 TOO_MANY_BAD = 4
 
@@ -92,6 +94,23 @@ def clean(
     )
     settings = settings_of(chosen)
     summary = Summary()
+
+    def report(counts: Counts) -> dict[str, Any]:
+        rows = RowCounts(
+            read=counts.read,
+            written=counts.written,
+            dropped=counts.dropped,
+            quarantined=counts.quarantined,
+        )
+        return summary.report(rows, recipe=settings, versions=versions())
+
+    def documents(counts: Counts) -> dict[str, str]:
+        content = report(counts)
+        return {
+            "report.json": json.dumps(content, indent=2) + "\n",
+            "report.html": render_page(content, summary.samples(), summary.top_words()),
+        }
+
     with progress("clean") as advance:
         counts = clean_file(
             input_,
@@ -104,21 +123,14 @@ def clean(
             settings={"recipe": settings, "models": models_of(chosen)},
             observe=summary.add,
             progress=advance,
+            documents=documents,
         )
-    rows = RowCounts(
-        read=counts.read,
-        written=counts.written,
-        dropped=counts.dropped,
-        quarantined=counts.quarantined,
-    )
-    report = summary.report(rows, recipe=settings, versions=versions())
-    for line in summary_lines(report):
+    for line in summary_lines(report(counts)):
         print(line, file=sys.stderr)
     if dry_run:
         print("nothing was written: --dry-run", file=sys.stderr)
     else:
         folder = run if run is not None else run_folder(out)
-        _write_report(folder, report, summary)
         print(visible(f"run folder: {folder}"), file=sys.stderr)
     end_with_bad_rows(counts.quarantined, max_bad)
 
@@ -135,12 +147,3 @@ def end_with_bad_rows(bad: int, max_bad: int) -> None:
         rows = "1 bad row is" if bad == 1 else f"{bad:,} bad rows are"
         print(f"error: {rows} more than --max-bad {max_bad:,}", file=sys.stderr)
         raise typer.Exit(TOO_MANY_BAD)
-
-
-def _write_report(folder: Path, report: Mapping[str, Any], summary: Summary) -> None:
-    page = render_page(report, summary.samples(), summary.top_words())
-    for name, content in (
-        ("report.json", json.dumps(report, indent=2) + "\n"),
-        ("report.html", page),
-    ):
-        write_private(folder / name, content)

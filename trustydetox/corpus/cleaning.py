@@ -38,6 +38,7 @@ from trustydetox.rows import (
 
 Observe = Callable[[int, str, Record], object]
 Progress = Callable[[int, float | None], object]
+Documents = Callable[[Counts], Mapping[str, str]]
 
 SCORE_ONLY = "score-only"
 """Why a toxic text in a column that is only scored is unresolved."""
@@ -55,6 +56,7 @@ def clean_file(
     settings: Mapping[str, Any] | None = None,
     observe: Observe | None = None,
     progress: Progress | None = None,
+    documents: Documents | None = None,
     max_row_bytes: int = MAX_ROW_BYTES,
 ) -> Counts:
     """What became of the rows of `source`, which are now in `destination`, in order.
@@ -72,6 +74,7 @@ def clean_file(
         others is a ConflictError.
     observe: told every record that is written, as (row, field, record).
     progress: told (rows done, share of the input read or None) after each window.
+    documents: told the counts at the end, gives more files of the run folder as name -> text.
 
     Nothing appears under `destination` unless all of it was written; standard output excepted.
     """
@@ -120,6 +123,8 @@ def clean_file(
         plan["output"] |= output.finish()
         plan["counts"] = asdict(counts)
         plan["undo"] = COPY + _ending(source) if is_copy else CHANGES
+        for name, content in (documents(counts) if documents is not None else {}).items():
+            folder.open(name).write(content.encode())
         folder.seal(plan)
         output.commit()
         folder.finish()

