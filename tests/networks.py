@@ -7,7 +7,9 @@ import string
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
+from trustydetox.embedded.editor import Editor, new_editor
 from trustydetox.embedded.guide import Guide, new_guide
+from trustydetox.steps.editing import TAGS
 
 WORDS = (
     "you are an a the idiot stupid nice day what have is not it was very good bad cat and or"
@@ -51,3 +53,15 @@ def tiny_guide(seed: int = 0) -> Guide:
         part.requires_grad_(False)
         part.eval()
     return guide
+
+
+def tiny_editor(seed: int = 0) -> Editor:
+    """An editor of two small layers; heads wide enough that choices differ."""
+    torch.manual_seed(seed)
+    tokenizer = tiny_tokenizer()
+    editor = new_editor(tokenizer, {**CONFIG, "vocab_size": tokenizer.get_vocab_size()}, TAGS)
+    for part in editor.parts().values():
+        part.requires_grad_(False)
+        part.eval()
+    torch.nn.init.normal_(editor.tagger.weight, std=0.5)
+    return editor

@@ -157,12 +157,20 @@ def load_phrases(path: Path) -> dict[str, list[tuple[str, int]]]:
         raise ModelError(f"{path} isn't a phrase table: {type(error).__name__}") from error
 
 
+def mended(text: str, spans: Sequence[Span], replacements: Sequence[str]) -> Rewrite | None:
+    """The text with a replacement for each span, and spaces, signs, capitals and articles put
+    right around it; None where no word would be left.
+    """
+    rewrite = _Draft(text).mended(spans, replacements)
+    return rewrite if re.search(r"\w", rewrite.text) else None
+
+
 def _candidates(masked: MaskedText, picks: Sequence[Sequence[str]]) -> tuple[Rewrite, ...]:
     """One rewrite per list of replacements, without doubles and without emptied texts."""
     if not masked.masked:
         return ()
-    rewrites = dict.fromkeys(_Draft(masked.text).mended(masked.masked, each) for each in picks)
-    return tuple(rewrite for rewrite in rewrites if re.search(r"\w", rewrite.text))
+    rewrites = dict.fromkeys(mended(masked.text, masked.masked, each) for each in picks)
+    return tuple(rewrite for rewrite in rewrites if rewrite is not None)
 
 
 def _neighbours(text: str, span: Span) -> tuple[str, str]:

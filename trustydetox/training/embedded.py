@@ -21,12 +21,17 @@ from pathlib import Path
 from typing import Any
 
 from trustydetox.embedded import WEIGHTS
-from trustydetox.embedded.guide import Guide, new_guide, save_guide
+from trustydetox.embedded.editor import new_editor, save_editor
+from trustydetox.embedded.guide import Guide, load_guide, new_guide, save_guide
 from trustydetox.embedded.ngrams import save_ngrams
 from trustydetox.errors import ConfigError, InputError, did_you_mean
+from trustydetox.steps.attributing import TokenHead
+from trustydetox.steps.editing import TAGS, Reader
 from trustydetox.steps.infilling import save_phrases
-from trustydetox.steps.viewing import KnownWords
+from trustydetox.steps.masking import Threshold
+from trustydetox.steps.viewing import DetectionView, KnownWords
 from trustydetox.steps.windowing import batches_of, tensors_of, windows_of
+from trustydetox.training import editing
 from trustydetox.training.calibrating import platt
 from trustydetox.training.examples import (
     LABELS,
@@ -56,7 +61,9 @@ SCHEDULE = Schedule(
     often=frozenset({"toxic_spans_semeval2021", "edos", "safenlp_toxigen", "sbic"}),
     masked=0.05,
 )
-STAGES = ("known", "guide", "check", "phrases", "ship")
+EDITOR = editing.Schedule(passes=3, rate=2e-4)
+STAGES = ("known", "guide", "check", "phrases", "editor", "ship")
+MASKER = Threshold(threshold=0.4, floor=0.1)
 CARD = Path(__file__).with_name("card.md")
 
 Report = Callable[[str], None]
@@ -82,6 +89,7 @@ class Build:
             "guide": (self.work / "guide" / "guide.safetensors", self._guide),
             "check": (self.work / "check.safetensors", self._check),
             "phrases": (self.work / "phrases.json.gz", self._phrases),
+            "editor": (self.work / "editor" / "editor.safetensors", self._editor),
         }
         for stage in (stage for stage in STAGES if stage in stages):
             if stage == "ship":
@@ -140,6 +148,12 @@ class Build:
         save_ngrams(train_ngrams(train, [e for e in self._checked if is_held_back(e)]), path)
 
     def _phrases(self, path: Path) -> None:
+        known = KnownWords.of(self._words)
+        save_phrases(learn_phrases(self._rewritten, known=known), path)
+
+    @cached_property
+    def _rewritten(self) -> list[tuple[str, list[str]]]:
+        """Toxic texts with the ways people rewrote them."""
         source = load(self.data, "paradetox", "train")
         pairs: dict[int, tuple[str, list[str]]] = {}
         rows = zip(source.texts, source.labels, source.columns["id"], strict=True)
@@ -149,8 +163,34 @@ class Build:
                     pairs[pair] = (text, [])
                 else:
                     pairs[pair][1].append(text)
-        known = KnownWords.of(self._words)
-        save_phrases(learn_phrases(pairs.values(), known=known), path)
+        return list(pairs.values())
+
+    def _editor(self, path: Path) -> None:
+        start = pretrained_guide()
+        editor = new_editor(start.tokenizer, start.encoder.config.to_dict(), TAGS)
+        editor.encoder.load_state_dict(start.encoder.state_dict())
+        view = DetectionView(KnownWords.of(self._words))
+        toxic = [text for text, _ in self._rewritten]
+        # What the recipe will mask is what the editor must expect.
+        found = TokenHead(load_guide(self.work / "guide"), view).attribute(toxic)
+        masks = [MASKER.mask(attribution) for attribution in found]
+        reader = Reader(editor.tokenizer)
+        pairs = [
+            lesson
+            for masked, (_, rewrites) in zip(masks, self._rewritten, strict=True)
+            for rewrite in rewrites
+            for lesson in editing.lessons_of(reader, masked, rewrite, view)
+            if masked.masked
+        ]
+        clean = [
+            example.text
+            for example in self._guided
+            if example.toxic is not None and example.toxic < 0.1 and "+" not in example.source
+        ]
+        editor.encoder.train()
+        editing.train_editor(editor, pairs, clean, EDITOR, self.report)
+        editor.encoder.eval()
+        save_editor(editor, path.parent)
 
     def _ship(self) -> None:
         made = self.work / "guide"

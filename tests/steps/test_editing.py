@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tests.networks import tiny_editor, tiny_tokenizer
+from trustydetox.records import MaskedText
+from trustydetox.spans import Span, apply_edits
+from trustydetox.steps import editing
+from trustydetox.steps.editing import (
+    DELETE,
+    KEEP,
+    Passage,
+    Reader,
+    TagAndEdit,
+    drafted,
+    passages_of,
+    words_in,
+)
+from trustydetox.steps.viewing import KnownWords, View
+
+KNOWN = KnownWords.of(["idiot", "stupid"])
+
+
+def masked(text: str, *words: str) -> MaskedText:
+    starts = [text.index(word) for word in words]
+    spans = [Span(start, start + len(word)) for start, word in zip(starts, words, strict=True)]
+    return MaskedText(text, tuple(sorted(spans)))
+
+
+def reader() -> Reader:
+    return Reader(tiny_tokenizer())
+
+
+def only_passage(text: str, *words: str) -> Passage:
+    (passage,) = passages_of(reader(), masked(text, *words), View.of)
+    return passage
+
+
+def test_words_and_signs_are_units() -> None:
+    text = "You don't, well-known id10t!"
+    assert [span.of(text) for span in words_in(text)] == [
+        "You",
+        "don't",
+        ",",
+        "well-known",
+        "id10t",
+        "!",
+    ]
+
+
+def test_the_words_of_masked_spans_must_go() -> None:
+    passage = only_passage("you stupid cat", "stupid")
+    assert passage.must_go == (False, True, False)
+    source = reader().source(passage)
+    assert source.types == [0, 0, 1, 0, 0]
+    assert [source.ids[at] for at in reader().firsts(passage)] == [
+        pieces[0] for pieces in passage.pieces
+    ]
+
+
+def test_a_draft_has_a_blank_for_every_new_piece() -> None:
+    passage = only_passage("you stupid cat", "stupid")
+    (you,), _, (cat,) = passage.pieces
+    blank = reader().blank
+    assert drafted(reader(), passage, (KEEP, KEEP + 3, KEEP)) == [you, blank, blank, cat]
+    assert drafted(reader(), passage, (KEEP, DELETE, KEEP)) == [you, cat]
+
+
+def test_only_the_sentences_with_a_masked_span_are_read() -> None:
+    text = "It was good. " * 30 + "You stupid cat. " + "It was good. " * 30
+    passage = only_passage(text, "stupid")
+    assert len(passage.words) <= editing.PASSAGE
+    shown = text[passage.words[0].start : passage.words[-1].end]
+    assert "You stupid cat." in shown
+    assert shown.startswith(("It was good.", "You"))
+    assert shown.endswith("good.")
+
+
+def test_a_sentence_longer_than_a_passage_is_cut_and_no_word_is_lost() -> None:
+    text = "cat " * 200 + "stupid"
+    both = MaskedText(text, (Span(0, 3), Span(800, 806)))
+    passages = passages_of(reader(), both, View.of)
+    assert [max(len(p.words) for p in passages)] <= [editing.PASSAGE]
+    assert passages[0].words[0] == Span(0, 3)
+    assert passages[-1].words[-1] == Span(800, 806)
+
+
+def test_candidates_change_every_masked_word_and_bring_in_no_known_word() -> None:
+    text = "you are an idiot and a stupid cat"
+    one = masked(text, "idiot", "stupid")
+    (candidates,) = TagAndEdit(tiny_editor(), KNOWN, widen=1e-9).infill([one])
+    assert len(candidates) > 1
+    for candidate in candidates:
+        assert candidate.original == text
+        assert apply_edits(text, candidate.edits) == candidate.text
+        assert not {"idiot", "stupid"} & set(candidate.text.split())
+        assert candidate.text.endswith("cat")
+
+
+def test_a_known_word_would_come_if_it_were_allowed() -> None:
+    editor = tiny_editor()
+    (idiot,) = Reader(editor.tokenizer).pieces(["idiot"])[0]
+    editor.bias.weight[0, idiot] = 100.0
+    one = masked("you are a stupid cat", "stupid")
+    for known, comes in ((KNOWN, False), (KnownWords.of([]), True)):
+        (candidates,) = TagAndEdit(editor, known, widen=1e-9).infill([one])
+        assert any("idiot" in each.text for each in candidates) is comes
+
+
+def test_the_case_of_the_replaced_word_is_kept() -> None:
+    editor = tiny_editor()
+    (nice,) = Reader(editor.tokenizer).pieces(["nice"])[0]
+    editor.bias.weight[0, nice] = 100.0
+    (candidates,) = TagAndEdit(editor, KNOWN, widen=1e-9).infill([masked("Stupid cat", "Stupid")])
+    assert "Nice cat" in {each.text for each in candidates}
+
+
+@pytest.mark.parametrize(
+    ("widen", "expected"), [(0.3, [True, True, False]), (0.05, [False, True, False])]
+)
+def test_a_neighbour_goes_too_where_the_network_would_not_keep_it(
+    widen: float, expected: list[bool]
+) -> None:
+    step = TagAndEdit(tiny_editor(), KNOWN, widen=widen)
+    logs = [[math.log(0.1), math.log(0.9)], [math.log(0.5)] * 2, [math.log(0.9), math.log(0.1)]]
+    assert step._widened([False, True, False], logs) == expected
+
+
+def test_a_neighbour_of_a_neighbour_goes_only_with_the_one_between() -> None:
+    step = TagAndEdit(tiny_editor(), KNOWN)
+    low, high = [math.log(0.1)], [math.log(0.9)]
+    flags = [False, False, True]
+    assert step._widened(flags, [low, low, high]) == [True, True, True]
+    assert step._widened(flags, [low, high, high]) == [False, False, True]
+
+
+def test_candidates_of_a_text_do_not_depend_on_its_batch() -> None:
+    texts = [
+        masked("you are an idiot", "idiot"),
+        masked("stupid " + "cat " * 30, "stupid"),
+        masked("it was very bad, you stupid people", "stupid"),
+    ]
+    step = TagAndEdit(tiny_editor(), KNOWN)
+    together = step.infill(texts)
+    alone = [step.infill([one])[0] for one in texts]
+    assert [[c.text for c in each] for each in together] == [[c.text for c in a] for a in alone]
+
+
+def test_the_likeliest_comes_first() -> None:
+    editor = tiny_editor()
+    editor.tagger.weight.zero_()
+    editor.tagger.bias.copy_(torch.tensor([0.0, 9.0, 0.0, 0.0, 0.0]))
+    one = masked("you are an idiot", "idiot")
+    (candidates,) = TagAndEdit(editor, KNOWN, widen=1e-9).infill([one])
+    assert candidates[0].text == "you are"
+    editor.tagger.bias.copy_(torch.tensor([0.0, 0.0, 9.0, 0.0, 0.0]))
+    (candidates,) = TagAndEdit(editor, KNOWN, widen=1e-9, fillings=1).infill([one])
+    assert len(candidates[0].text.split()) == 4
+
+
+def test_more_fillings_give_more_candidates() -> None:
+    one = masked("you are an idiot", "idiot")
+    few, many = (
+        TagAndEdit(tiny_editor(), KNOWN, candidates=99, fillings=count).infill([one])[0]
+        for count in (1, 3)
+    )
+    assert len(many) > len(few)
+
+
+def test_a_masked_text_that_would_be_empty_is_no_candidate() -> None:
+    (candidates,) = TagAndEdit(tiny_editor(), KNOWN).infill([masked("idiot", "idiot")])
+    assert all(candidate.text.strip() for candidate in candidates)
+
+
+def test_a_text_without_masked_spans_has_no_candidate() -> None:
+    step = TagAndEdit(tiny_editor(), KNOWN)
+    assert step.infill([MaskedText("you are nice", ()), MaskedText("", ())]) == [(), ()]
+    assert step.infill([]) == []
+
+
+def test_a_disguised_word_is_read_plain() -> None:
+    plain = View("idiot", tuple(range(5)), tuple(range(1, 6)))
+    one = masked("you 1d1ot", "1d1ot")
+    (passage,) = passages_of(reader(), one, lambda text: plain)
+    assert passage.pieces[1] == reader().pieces(["idiot"])[0]
+    assert replace(passage, must_go=()).pieces[0] == reader().pieces(["you"])[0]

@@ -1,0 +1,400 @@
+"""Rewriting with a network that tags each word (keep, delete, replace) and fills in the new ones.
+
+Tag-and-edit after LaserTagger (Malmi et al. 2019) and FELIX (Mallinson et al. 2020), with two
+departures: which words must go is given, as token types of the input, and several drafts with
+several fillings each leave as candidates, for the checks to choose from.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import groupby
+from typing import TYPE_CHECKING, Protocol
+
+from trustydetox.records import MaskedText, Rewrite
+from trustydetox.spans import Span
+from trustydetox.steps.infilling import mended
+from trustydetox.steps.viewing import KnownWords, View
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from torch import Tensor
+
+KEEP, DELETE = 0, 1
+LONGEST = 3
+"""Most pieces that come in place of a word."""
+TAGS = 2 + LONGEST
+"""KEEP, DELETE, and DELETE + n: n pieces come in the word's place."""
+
+PASSAGE = 60
+"""Words of a passage: longer texts are edited a few sentences at a time."""
+
+_WORD = re.compile(r"\w+(?:['’@$*\-]\w+)*|[^\w\s]")
+_STOP = frozenset(".!?…\n")
+
+
+class EditNetwork(Protocol):
+    """A network that tags words and fills in pieces; see `trustydetox.embedded.editor`."""
+
+    @property
+    def tokenizer(self) -> Tokenizer: ...  # noqa: D102
+    def hidden(self, ids: Tensor, types: Tensor, mask: Tensor) -> Tensor: ...  # noqa: D102
+    def tags(self, hidden: Tensor) -> Tensor: ...  # noqa: D102
+    def pieces(self, hidden: Tensor) -> Tensor: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Some sentences of a text as words.
+
+    words: where they are in the text; signs are words too.
+    pieces: ids of each word's pieces, of its plain form where it is disguised.
+    must_go: whether a masked span touches the word.
+    """
+
+    words: tuple[Span, ...]
+    pieces: tuple[tuple[int, ...], ...]
+    must_go: tuple[bool, ...]
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Inputs of a network, without padding: ids, and 1 for every piece of a word that must go."""
+
+    ids: list[int]
+    types: list[int]
+
+
+class Reader:
+    """Turns words into pieces, and passages into inputs."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.tokenizer = tokenizer
+        self.cls, self.sep, self.blank = (self.token(name) for name in ("[CLS]", "[SEP]", "[MASK]"))
+
+    def token(self, name: str) -> int:
+        """The id of a piece that every tokenizer of a BERT has."""
+        found = self.tokenizer.token_to_id(name)
+        assert found is not None
+        return found
+
+    def pieces(self, words: Sequence[str]) -> list[tuple[int, ...]]:
+        """Ids of the pieces of each word."""
+        encoded = self.tokenizer.encode_batch(list(words), add_special_tokens=False)
+        return [tuple(one.ids) for one in encoded]
+
+    def source(self, passage: Passage) -> Sequences:
+        """What is tagged: the passage between the two special pieces."""
+        ids, types = [self.cls], [0]
+        for pieces, goes in zip(passage.pieces, passage.must_go, strict=True):
+            ids += pieces
+            types += [int(goes)] * len(pieces)
+        return Sequences([*ids, self.sep], [*types, 0])
+
+    def draft(self, passage: Passage, drafted: Sequence[int]) -> Sequences:
+        """What is filled: the passage, then its draft, in which blanks stand for new pieces."""
+        source = self.source(passage)
+        return Sequences(
+            [*source.ids, *drafted, self.sep], [*source.types, *[0] * (len(drafted) + 1)]
+        )
+
+    def firsts(self, passage: Passage) -> list[int]:
+        """Where the first piece of each word is in `source`."""
+        at, found = 1, []
+        for pieces in passage.pieces:
+            found.append(at)
+            at += len(pieces)
+        return found
+
+
+def words_in(text: str) -> list[Span]:
+    """Words and signs of a text."""
+    return [Span(*match.span()) for match in _WORD.finditer(text)]
+
+
+def passages_of(reader: Reader, masked: MaskedText, view: Callable[[str], View]) -> list[Passage]:
+    """The passages that hold a masked span, whole sentences where they are short enough."""
+    text = masked.text
+    spans = words_in(text)
+    goes = [any(s.start < m.end and m.start < s.end for m in masked.masked) for s in spans]
+    found: list[Passage] = []
+    for start, end in _cut(text, spans):
+        if not any(goes[start:end]):
+            continue
+        words = [
+            view(span.of(text)).text if flag else span.of(text)
+            for span, flag in zip(spans[start:end], goes[start:end], strict=True)
+        ]
+        readable = [word.encode("utf-8", "replace").decode() for word in words]
+        found.append(
+            Passage(tuple(spans[start:end]), tuple(reader.pieces(readable)), tuple(goes[start:end]))
+        )
+    return found
+
+
+def _cut(text: str, words: Sequence[Span]) -> Iterator[tuple[int, int]]:
+    """Ranges of words: sentences, joined up to `PASSAGE` words."""
+    start = end = 0
+    for at, word in enumerate(words, 1):
+        gap = text[word.end : words[at].start] if at < len(words) else "\n"
+        is_end = "\n" in gap or (gap and text[word.end - 1] in _STOP)
+        if at - start > PASSAGE and end > start:
+            yield start, end
+            start = end
+        if is_end or at - start >= PASSAGE:
+            end = at
+    if start < len(words):
+        yield start, len(words)
+
+
+def drafted(reader: Reader, passage: Passage, tags: Sequence[int]) -> list[int]:
+    """The pieces of a passage after its tags, blanks for new ones."""
+    ids: list[int] = []
+    for pieces, tag in zip(passage.pieces, tags, strict=True):
+        if tag == KEEP:
+            ids += pieces
+        else:
+            ids += [reader.blank] * (tag - DELETE)
+    return ids
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """One way to edit a passage.
+
+    pieces: those of the passage after its tags, blanks where new ones are to come.
+    score: log-probability of the tags and of what has been filled in.
+    """
+
+    passage: Passage
+    tags: tuple[int, ...]
+    pieces: tuple[int, ...]
+    score: float
+
+    def places(self) -> Iterator[tuple[Span, int, range]]:
+        """Each word with its tag and with where its pieces are, or those in its place."""
+        at = 0
+        passage = self.passage
+        for word, pieces, tag in zip(passage.words, passage.pieces, self.tags, strict=True):
+            size = len(pieces) if tag == KEEP else tag - DELETE
+            yield word, tag, range(at, at + size)
+            at += size
+
+
+@dataclass(frozen=True)
+class TagAndEdit:
+    """Candidates from an edit network, the likeliest first.
+
+    known: words that are never filled in.
+    candidates: how many to give at most.
+    fillings: how many pieces to try in a draft's only blank.
+    widen: a word beside a masked span goes too where the network would keep it with less than
+        this probability.
+    """
+
+    editor: EditNetwork
+    known: KnownWords
+    view: Callable[[str], View] = View.of
+    candidates: int = 8
+    fillings: int = 3
+    widen: float = 0.3
+    _reader: Reader = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_reader", Reader(self.editor.tokenizer))
+
+    def infill(self, masked: Sequence[MaskedText], /) -> list[tuple[Rewrite, ...]]:
+        """Up to `candidates` candidates per text."""
+        passages = [passages_of(self._reader, one, self.view) for one in masked]
+        drafts = iter(self._drafts([passage for each in passages for passage in each]))
+        return [
+            self._rewrites(one.text, [next(drafts) for _ in each])
+            for one, each in zip(masked, passages, strict=True)
+        ]
+
+    def _drafts(self, passages: Sequence[Passage]) -> list[list[_Draft]]:
+        """The likeliest drafts of each passage, filled."""
+        tagged = self._tagged(passages)
+        filled = iter(self._filled([draft for each in tagged for draft in each]))
+        done = [[one for _ in each for one in next(filled)] for each in tagged]
+        return [sorted(each, key=_score)[: self.candidates] for each in done]
+
+    def _tagged(self, passages: Sequence[Passage]) -> list[list[_Draft]]:
+        import torch
+
+        result: list[list[_Draft]] = [[] for _ in passages]
+        for rows, ids, types, mask in batched([self._reader.source(each) for each in passages]):
+            with torch.inference_mode():
+                tags = self.editor.tags(self.editor.hidden(ids, types, mask)).log_softmax(-1)
+            for at, row in enumerate(rows):
+                firsts = self._reader.firsts(passages[row])
+                drafts = self._choices(passages[row], tags[at, firsts].tolist())
+                result[row] = sorted(drafts, key=_score)[: self.candidates]
+        return result
+
+    def _choices(self, passage: Passage, logs: Sequence[Sequence[float]]) -> Iterator[_Draft]:
+        """Drafts by log-probabilities of the tags: the best one, others that differ in a group."""
+        narrow = list(passage.must_go)
+        options: dict[tuple[int, ...], None] = {}
+        for changed in (self._widened(narrow, logs), narrow):
+            best = [
+                max(range(DELETE, TAGS), key=log.__getitem__) if flag else KEEP
+                for log, flag in zip(logs, changed, strict=True)
+            ]
+            options[tuple(best)] = None
+            options[tuple(DELETE if flag else KEEP for flag in changed)] = None
+            for flag, numbered in groupby(enumerate(changed), key=lambda each: each[1]):
+                group = [at for at, _ in numbered]
+                for tag in range(DELETE, TAGS) if flag else ():
+                    # New pieces stand where the group's likeliest place for them is.
+                    head = max(group, key=lambda at, tag=tag: logs[at][tag])  # type: ignore[misc]
+                    other = [
+                        tag if at == head else DELETE if at in group else old
+                        for at, old in enumerate(best)
+                    ]
+                    options[tuple(other)] = None
+        for tags in options:
+            pieces = tuple(drafted(self._reader, passage, tags))
+            score = sum(log[tag] for log, tag in zip(logs, tags, strict=True))
+            yield _Draft(passage, tags, pieces, score)
+
+    def _widened(self, narrow: Sequence[bool], logs: Sequence[Sequence[float]]) -> list[bool]:
+        """Which words change when neighbours that the network wouldn't keep go too."""
+        limit = math.log(self.widen)
+        wide = list(narrow)
+        for order in (range(len(wide)), range(len(wide) - 1, -1, -1)):
+            beside = False
+            for at in order:
+                wide[at] = beside = wide[at] or (beside and logs[at][KEEP] < limit)
+        return wide
+
+    def _filled(self, drafts: Sequence[_Draft]) -> list[list[_Draft]]:
+        """Each draft without blanks: they are filled one a round, the surest first."""
+        done: list[list[_Draft]] = [[] for _ in drafts]
+        open_ = list(enumerate(drafts))
+        while open_:
+            waiting = []
+            for at, draft in open_:
+                if self._reader.blank in draft.pieces:
+                    waiting.append((at, draft))
+                else:
+                    done[at].append(draft)
+            steps = self._step([draft for _, draft in waiting])
+            open_ = [
+                (at, after) for (at, _), each in zip(waiting, steps, strict=True) for after in each
+            ]
+        return done
+
+    def _step(self, drafts: Sequence[_Draft]) -> list[list[_Draft]]:
+        """Each draft with one more blank filled; several ways where it is the only one."""
+        import torch
+
+        sequences = [self._reader.draft(draft.passage, draft.pieces) for draft in drafts]
+        result: list[list[_Draft]] = [[] for _ in drafts]
+        for rows, ids, types, mask in batched(sequences):
+            with torch.inference_mode():
+                hidden = self.editor.hidden(ids, types, mask)
+                for at, row in enumerate(rows):
+                    draft = drafts[row]
+                    lead = len(sequences[row].ids) - len(draft.pieces) - 1
+                    blanks = [i for i, x in enumerate(draft.pieces) if x == self._reader.blank]
+                    logits = self.editor.pieces(hidden[at, [lead + blank for blank in blanks]])
+                    logs = logits.log_softmax(-1) + self._forbidden(draft, blanks)
+                    most = self.fillings if len(blanks) == 1 else 1
+                    values, picks = logs.topk(most)
+                    surest = int(values[:, 0].argmax())
+                    for value, pick in zip(
+                        values[surest].tolist(), picks[surest].tolist(), strict=True
+                    ):
+                        pieces = list(draft.pieces)
+                        pieces[blanks[surest]] = pick
+                        score = draft.score + value
+                        result[row].append(replace(draft, pieces=tuple(pieces), score=score))
+        return result
+
+    def _forbidden(self, draft: _Draft, blanks: Sequence[int]) -> Tensor:
+        """Minus infinity for each piece that mustn't stand in a blank, else 0."""
+        import torch
+
+        passage = draft.passage
+        gone = [
+            piece
+            for pieces, tag in zip(passage.pieces, draft.tags, strict=True)
+            for piece in pieces
+            if tag != KEEP
+        ]
+        starts = {places.start for _, _, places in draft.places()}
+        rows = torch.stack([self._never[int(blank in starts)] for blank in blanks])
+        rows[:, gone] = float("-inf")
+        return rows
+
+    @cached_property
+    def _never(self) -> tuple[Tensor, Tensor]:
+        """Pieces that are never filled in: inside a word, and at its start."""
+        import torch
+
+        vocabulary = self.editor.tokenizer.get_vocab()
+        inside = torch.zeros(len(vocabulary))
+        start = torch.zeros(len(vocabulary))
+        for piece, index in vocabulary.items():
+            plain = piece.removeprefix("##")
+            if not _PLAIN.fullmatch(plain) or self.known.knows(plain):
+                inside[index] = start[index] = float("-inf")
+            elif piece != plain:
+                start[index] = float("-inf")
+        return inside, start
+
+    def _rewrites(self, text: str, drafts: Sequence[Sequence[_Draft]]) -> tuple[Rewrite, ...]:
+        """Rewrites of a text from the drafts of its passages: the n-th of each together."""
+        found: dict[Rewrite, None] = {}
+        for rank in range(max(map(len, drafts), default=0)):
+            jobs = [
+                job for each in drafts if each for job in self._jobs(each[min(rank, len(each) - 1)])
+            ]
+            rewrite = mended(text, [span for span, _ in jobs], [new for _, new in jobs])
+            if rewrite is not None:
+                found[rewrite] = None
+        return tuple(found)
+
+    def _jobs(self, draft: _Draft) -> Iterator[tuple[Span, str]]:
+        """Each run of changed words with what comes in its place."""
+        for is_kept, group in groupby(draft.places(), key=lambda each: each[1] == KEEP):
+            if not is_kept:
+                run = list(group)
+                new = [draft.pieces[at] for _, _, places in run for at in places]
+                span = Span(run[0][0].start, run[-1][0].end)
+                yield span, self.editor.tokenizer.decode(new) if new else ""
+
+
+_PLAIN = re.compile(r"[a-z]+")
+
+
+def _score(draft: _Draft) -> float:
+    return -draft.score
+
+
+def batched(
+    sequences: Sequence[Sequences], tokens: int = 2048
+) -> Iterator[tuple[list[int], Tensor, Tensor, Tensor]]:
+    """Indices, ids, types and attention mask of batches of similar length."""
+    import torch
+
+    order = sorted(range(len(sequences)), key=lambda at: -len(sequences[at].ids))
+    start = 0
+    while start < len(order):
+        longest = len(sequences[order[start]].ids)
+        rows = order[start : start + max(1, tokens // longest)]
+        start += len(rows)
+        ids = torch.zeros(len(rows), longest, dtype=torch.long)
+        types = torch.zeros_like(ids)
+        mask = torch.zeros_like(ids)
+        for at, row in enumerate(rows):
+            size = len(sequences[row].ids)
+            ids[at, :size] = torch.tensor(sequences[row].ids)
+            types[at, :size] = torch.tensor(sequences[row].types)
+            mask[at, :size] = 1
+        yield rows, ids, types, mask
