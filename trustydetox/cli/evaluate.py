@@ -15,6 +15,8 @@ from trustydetox.cli.options import RecipeName
 from trustydetox.errors import ConfigError, require_extra
 
 if TYPE_CHECKING:
+    from trustydetox.evaluation.dialogue import Wordlist
+    from trustydetox.evaluation.rewrites import Instruments, Pair
     from trustydetox.evaluation.tables import Table
     from trustydetox.training.sources import Source
 
@@ -23,6 +25,7 @@ evaluate = typer.Typer(
 )
 
 MARKED = ("toxic_spans_semeval2021", "toxic_spans_acl2022", "hatexplain")
+UNPAIRED = "civil_comments_toxic_half"
 DIALOGUES = ("lm_self_dialogue", "lm_sgd", "lm_multidogo")
 
 Data = Annotated[
@@ -107,6 +110,31 @@ def scorer(data: Data, recipe: RecipeName = "mini", sample: Sample = 2000, out: 
     _answer(report, tables.scorer_tables(report), write)
 
 
+@evaluate.command()
+def rewrites(data: Data, recipe: Recipes = None, sample: Sample = 1000, out: Out = None) -> None:
+    """Rewrites beside people's: toxicity by two judges, broken joints, fluency, content, facts.
+
+    The worst rows of each recipe are toxic texts; they go into OUT.json only.
+    """
+    from trustydetox.evaluation import dialogue, rewrites, tables
+    from trustydetox.recipes import load_recipe
+    from trustydetox.training.sources import lexicon, load
+
+    require_extra("sklearn", "evaluate rewrites", "evaluate")
+    write = _writer(out)
+    recipes = {name: load_recipe(name) for name in recipe or ("mini", "mini-ig")}
+    say = _Said("evaluate rewrites")
+    terms = lexicon(data)
+    report = rewrites.measure_rewrites(
+        _pairs(data, sample),
+        (UNPAIRED, load(data, UNPAIRED, "dev").sample(sample).texts),
+        recipes,
+        _instruments(data, dialogue.Wordlist.of(terms), say),
+        progress=say,
+    )
+    _answer(report, tables.rewrite_tables(report), write)
+
+
 @dataclass(frozen=True)
 class _Said:
     """Prints how far something has come, on standard error."""
@@ -136,6 +164,57 @@ def _guide_rows(data: Path) -> dict[str, float]:
     known = learn_known_words(data)
     examples = guide_examples(data, Splits.load(), known.__contains__)
     return {example.text: example.toxic for example in examples if example.toxic is not None}
+
+
+def _pairs(data: Path, sample: int) -> list[Pair]:
+    """Toxic texts with what people made of them, at most `sample`, drawn by seed."""
+    from random import Random
+
+    from trustydetox.evaluation.rewrites import Pair
+    from trustydetox.training.sources import load
+
+    source = load(data, "paradetox", "dev")
+    # A toxic text stands before its rewrites.
+    starts = [row for row, label in enumerate(source.labels) if label]
+    ends = [*starts[1:], len(source)]
+    pairs = [
+        Pair(source.texts[start], source.texts[start + 1 : end])
+        for start, end in zip(starts, ends, strict=True)
+        if end > start + 1
+    ]
+    if len(pairs) <= sample:
+        return pairs
+    return [pairs[row] for row in sorted(Random(0).sample(range(len(pairs)), sample))]
+
+
+def _instruments(data: Path, listed: Wordlist, say: Callable[[str], None]) -> Instruments:
+    """Judges and a fluency model, trained on texts that no model of a recipe has seen."""
+    from trustydetox.evaluation import fluency, judging, rewrites, wording
+    from trustydetox.training import examples, measuring
+    from trustydetox.training.sources import normalise
+    from trustydetox.training.splitting import Splits
+
+    splits = Splits.load()
+    known = examples.learn_known_words(data).__contains__
+    guided = examples.guide_examples(data, splits, known)
+    checked = examples.check_examples(data, splits, known, guided)
+    taken = {normalise(example.text) for example in (*guided, *checked)}
+    taken |= measuring.dev_texts(data)
+    say("training two judges and the fluency model")
+    sentences = list(measuring.fluent_texts(data, splits, taken))
+    return rewrites.Instruments(
+        (
+            judging.train_word_judge(
+                "judge A", measuring.judge_rows(data, splits, "judge-a", taken)
+            ),
+            judging.train_letter_judge(
+                "judge B", measuring.judge_rows(data, splits, "judge-b", taken)
+            ),
+        ),
+        fluency.FluencyModel.learn(sentences),
+        wording.learn_names(sentences, listed.is_in),
+        listed,
+    )
 
 
 def _writer(out: Path | None) -> Callable[[Any, list[Table]], None]:

@@ -10,6 +10,8 @@ from typing import Any
 from trustydetox.evaluation.dialogue import DialogueResult
 from trustydetox.evaluation.identity import IdentityResult
 from trustydetox.evaluation.intervals import Estimate
+from trustydetox.evaluation.judging import JudgeFacts
+from trustydetox.evaluation.rewrites import Difference, Goal, RewriteReport, SystemResult
 from trustydetox.evaluation.scorer import OneClassResult, ScorerReport, TwoClassResult
 from trustydetox.evaluation.spans import SpanReport
 
@@ -146,6 +148,122 @@ def scorer_tables(report: ScorerReport) -> list[Table]:
     ]
 
 
+def rewrite_tables(report: RewriteReport) -> list[Table]:
+    """Systems beside people, paired differences, goals, rows without references, instruments.
+
+    No text of a row: the worst rows stand in the report only.
+    """
+    n = max((one.numbers["broken"].n for one in report.paired), default=0)
+    recipes = list(dict.fromkeys(goal.recipe for goal in report.goals))
+    return [
+        Table(
+            "Rewrites: people's rows",
+            f"n = {n} rows where no other n is named. Non-toxic by two judges that had no part in "
+            "the rewriting; unresolved rows count as toxic. Broken: a, an, the, is, are, was, "
+            "were, be, such, your, of, to right before a sign or the end, more than in the source. "
+            "Fluency: change of log-probability per token, less the mean of the references', in "
+            f"standard deviations of a person's change ({report.deviation:.2f} nats). Content: of "
+            "the source's content words that every reference keeps. People's length ratio is "
+            f"{report.human_length:.3f}. human-1 is measured against the other references. "
+            f"{report.joint}: non-toxic x content x fluent.",
+            (
+                "system",
+                "non-toxic A",
+                "non-toxic B",
+                "broken",
+                "fluency",
+                "content",
+                "length",
+                "J_local",
+            ),
+            tuple(map(_rewrites, report.paired)),
+        ),
+        Table(
+            "Rewrites: guards",
+            "Numbers and names, negation: of the rows that have any, those that keep all. "
+            "Again: rewriting the output changes nothing. chrF against the references after the "
+            "first; it rewards copying and is no goal.",
+            (
+                "system",
+                "unchanged",
+                "unresolved",
+                "empty",
+                "residue",
+                "numbers, names",
+                "negation",
+                "again",
+                "chrF",
+            ),
+            tuple(map(_guards, report.paired)),
+        ),
+        *(
+            Table(
+                f"Rewrites: {recipe} less every other system",
+                "Paired over rows. Beside human-1 both are measured against the references after "
+                "the first.",
+                (
+                    "less",
+                    "non-toxic A",
+                    "non-toxic B",
+                    "broken",
+                    "fluency",
+                    "content",
+                    "length",
+                    "chrF",
+                    "J_local",
+                ),
+                tuple(_difference(one) for one in report.differences if one.recipe == recipe),
+            )
+            for recipe in recipes
+        ),
+        *(
+            Table(
+                f"Rewrites: what {recipe} should reach",
+                "",
+                ("what", "goal", "n", "value", ""),
+                tuple(_goal(goal) for goal in report.goals if goal.recipe == recipe),
+            )
+            for recipe in recipes
+        ),
+        Table(
+            f"Rewrites: {report.unpaired_source}",
+            "Toxic rows without references. Fluency: change of log-probability per token against "
+            "the source, in nats.",
+            (
+                "system",
+                "n",
+                "non-toxic A",
+                "non-toxic B",
+                "broken",
+                "fluency",
+                "length",
+                "unchanged",
+                "numbers, names",
+                "negation",
+            ),
+            tuple(map(_unpaired, report.unpaired)),
+        ),
+        Table(
+            "Rewrites: the judges",
+            "Trained on rows that train no model of a recipe. AUC, recall and false positives on "
+            "the tenth of their rows that only chose the threshold. Fluency: Kneser-Ney over 4 "
+            f"words, {report.fluency.texts} sentences, {report.fluency.tokens} tokens "
+            f"(@{report.fluency.digest}); {report.names} names.",
+            (
+                "judge",
+                "architecture",
+                "rows",
+                "held out",
+                "AUC",
+                "threshold",
+                "recall",
+                "false positives",
+            ),
+            tuple(map(_judge, report.judges)),
+        ),
+    ]
+
+
 def markdown(tables: Iterable[Table]) -> str:
     """Tables with a heading of the third level and their note each."""
     return "\n".join(_markdown(table) for table in tables)
@@ -224,6 +342,96 @@ def _dialogue(one: DialogueResult) -> tuple[str, ...]:
         str(one.worded.n),
         _percent(one.worded),
     )
+
+
+def _rewrites(one: SystemResult) -> tuple[str, ...]:
+    numbers = one.numbers
+    return (
+        one.system,
+        _percent(numbers["non_toxic_a"]),
+        _percent(numbers["non_toxic_b"]),
+        _percent(numbers["broken"]),
+        _number(numbers["fluency"]),
+        _number(numbers["content"]),
+        _number(numbers["length"]),
+        _number(numbers["joint"]),
+    )
+
+
+def _guards(one: SystemResult) -> tuple[str, ...]:
+    numbers = one.numbers
+    return (
+        one.system,
+        _percent(numbers["unchanged"]),
+        _percent(numbers["unresolved"]),
+        _percent(numbers["empty"]),
+        _percent(numbers["residue"]),
+        _counted(numbers["facts"]),
+        _counted(numbers["negation"]),
+        _percent(numbers["steady"]),
+        _points(numbers["chrf"]),
+    )
+
+
+def _difference(one: Difference) -> tuple[str, ...]:
+    numbers = one.numbers
+    return (
+        one.other,
+        *(_number(numbers[name]) for name in ("non_toxic_a", "non_toxic_b", "broken", "fluency")),
+        _number(numbers["content"]),
+        _number(numbers["length"]),
+        _points(numbers["chrf"]),
+        _number(numbers["joint"]),
+    )
+
+
+def _goal(goal: Goal) -> tuple[str, ...]:
+    return (
+        goal.what,
+        goal.goal,
+        str(goal.value.n),
+        _number(goal.value),
+        "reached" if goal.reached else "missed",
+    )
+
+
+def _unpaired(one: SystemResult) -> tuple[str, ...]:
+    numbers = one.numbers
+    return (
+        one.system,
+        str(numbers["broken"].n),
+        _percent(numbers["non_toxic_a"]),
+        _percent(numbers["non_toxic_b"]),
+        _percent(numbers["broken"]),
+        _number(numbers["fluency"]),
+        _number(numbers["length"]),
+        _percent(numbers["unchanged"]),
+        _counted(numbers["facts"]),
+        _counted(numbers["negation"]),
+    )
+
+
+def _judge(one: JudgeFacts) -> tuple[str, ...]:
+    return (
+        f"{one.name}@{one.digest}",
+        one.architecture,
+        str(one.trained),
+        str(one.auc.n),
+        _number(one.auc),
+        f"{one.threshold:.3f}",
+        _percent(one.recall),
+        _percent(one.false_positives),
+    )
+
+
+def _counted(estimate: Estimate) -> str:
+    return f"{_percent(estimate)}, n = {estimate.n}" if estimate.n else _EMPTY
+
+
+def _points(estimate: Estimate) -> str:
+    if math.isnan(estimate.value):
+        return _EMPTY
+    return f"{estimate.value:.1f} [{estimate.low:.1f}, {estimate.high:.1f}], n = {estimate.n}"
 
 
 def _number(estimate: Estimate | None) -> str:
