@@ -17,6 +17,11 @@ def test_a_score_worked_out_by_hand() -> None:
     assert chrf("abc", ["abd"]) == pytest.approx(100 * (2 / 3 + 1 / 2 + 0) / 3)
 
 
+def test_a_score_is_as_sacrebleu_2_5_gives_it() -> None:
+    references = ["the old dog barks loudly at night", "a dog barks"]
+    assert chrf("the dog barks at night", references) == pytest.approx(66.66782650979289)
+
+
 def test_recall_weighs_more_than_precision() -> None:
     # Runs of 1: precision 1, recall 1/2; of 2: precision and recall nothing to speak of.
     # Output "a" has no run of 2, so only runs of 1 count: F2 = 5 * 1 * 0.5 / (4 * 1 + 0.5).

@@ -270,6 +270,9 @@ def test_the_worst_rows_are_in_the_report_and_in_no_table(report: RewriteReport)
     assert [*joints.values()] == sorted(joints.values())
     text = markdown(rewrite_tables(report))
     assert report.joint in text
+    # The second row has one person's rewrite only: human-1's content is over the two others.
+    human = next(line for line in text.splitlines() if line.startswith(f"| {HUMAN} |"))
+    assert human.count("n = 2") == 3  # fluency, content, J_local
     assert not any(pair.source in text or pair.references[0] in text for pair in PAIRS)
     assert PAIRS[1].source in json.dumps(values(report))
 

@@ -176,12 +176,12 @@ def rewrite_tables(report: RewriteReport) -> list[Table]:
                 "length",
                 "J_local",
             ),
-            tuple(map(_rewrites, report.paired)),
+            tuple(_rewrites(one, n) for one in report.paired),
         ),
         Table(
             "Rewrites: guards",
-            "Numbers and names, negation: of the rows that have any, those that keep all. "
-            "Again: rewriting the output changes nothing. chrF against the references after the "
+            f"n = {n} rows where no other n is named. Numbers and names, negation: of the rows "
+            "that have any, those that keep all. Again: rewriting the output changes nothing. chrF against the references after the "
             "first; it rewards copying and is no goal.",
             (
                 "system",
@@ -199,8 +199,8 @@ def rewrite_tables(report: RewriteReport) -> list[Table]:
         *(
             Table(
                 f"Rewrites: {recipe} less every other system",
-                "Paired over rows. Beside human-1 both are measured against the references after "
-                "the first.",
+                f"Paired over {n} rows where no other n is named. Beside human-1 both are "
+                "measured against the references after the first.",
                 (
                     "less",
                     "non-toxic A",
@@ -212,7 +212,7 @@ def rewrite_tables(report: RewriteReport) -> list[Table]:
                     "chrF",
                     "J_local",
                 ),
-                tuple(_difference(one) for one in report.differences if one.recipe == recipe),
+                tuple(_difference(one, n) for one in report.differences if one.recipe == recipe),
             )
             for recipe in recipes
         ),
@@ -344,17 +344,14 @@ def _dialogue(one: DialogueResult) -> tuple[str, ...]:
     )
 
 
-def _rewrites(one: SystemResult) -> tuple[str, ...]:
+def _rewrites(one: SystemResult, n: int) -> tuple[str, ...]:
     numbers = one.numbers
     return (
         one.system,
         _percent(numbers["non_toxic_a"]),
         _percent(numbers["non_toxic_b"]),
         _percent(numbers["broken"]),
-        _number(numbers["fluency"]),
-        _number(numbers["content"]),
-        _number(numbers["length"]),
-        _number(numbers["joint"]),
+        *(_of(numbers[name], n) for name in ("fluency", "content", "length", "joint")),
     )
 
 
@@ -373,15 +370,15 @@ def _guards(one: SystemResult) -> tuple[str, ...]:
     )
 
 
-def _difference(one: Difference) -> tuple[str, ...]:
+def _difference(one: Difference, n: int) -> tuple[str, ...]:
     numbers = one.numbers
     return (
         one.other,
-        *(_number(numbers[name]) for name in ("non_toxic_a", "non_toxic_b", "broken", "fluency")),
-        _number(numbers["content"]),
-        _number(numbers["length"]),
+        *(_of(numbers[name], n) for name in ("non_toxic_a", "non_toxic_b", "broken", "fluency")),
+        _of(numbers["content"], n),
+        _of(numbers["length"], n),
         _points(numbers["chrf"]),
-        _number(numbers["joint"]),
+        _of(numbers["joint"], n),
     )
 
 
@@ -422,6 +419,12 @@ def _judge(one: JudgeFacts) -> tuple[str, ...]:
         _percent(one.recall),
         _percent(one.false_positives),
     )
+
+
+def _of(estimate: Estimate, n: int) -> str:
+    """With its own number of rows where that isn't the table's."""
+    said = _number(estimate)
+    return said if estimate.n in (0, n) else f"{said}, n = {estimate.n}"
 
 
 def _counted(estimate: Estimate) -> str:
