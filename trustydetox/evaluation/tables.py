@@ -181,8 +181,8 @@ def rewrite_tables(report: RewriteReport) -> list[Table]:
         Table(
             "Rewrites: guards",
             f"n = {n} rows where no other n is named. Numbers and names, negation: of the rows "
-            "that have any, those that keep all. Again: rewriting the output changes nothing. chrF against the references after the "
-            "first; it rewards copying and is no goal.",
+            "that have any, those that keep all. Again: rewriting the output changes nothing. chrF "
+            "against the references after the first; it rewards copying and is no goal.",
             (
                 "system",
                 "unchanged",
