@@ -191,7 +191,7 @@ def _instruments(data: Path, listed: Wordlist, say: Callable[[str], None]) -> In
     """Judges and a fluency model, trained on texts that no model of a recipe has seen."""
     from trustydetox.evaluation import fluency, judging, rewrites, wording
     from trustydetox.training import examples, measuring
-    from trustydetox.training.sources import normalise
+    from trustydetox.training.sources import load, normalise
     from trustydetox.training.splitting import Splits
 
     splits = Splits.load()
@@ -199,6 +199,8 @@ def _instruments(data: Path, listed: Wordlist, say: Callable[[str], None]) -> In
     guided = examples.guide_examples(data, splits, known)
     checked = examples.check_examples(data, splits, known, guided)
     taken = {normalise(example.text) for example in (*guided, *checked)}
+    # All pairs, for what rewrites learns from them whole.
+    taken |= {normalise(text) for text in load(data, "paradetox", "train").texts}
     taken |= measuring.dev_texts(data)
     say("training two judges and the fluency model")
     sentences = list(measuring.fluent_texts(data, splits, taken))
