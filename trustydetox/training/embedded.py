@@ -63,7 +63,7 @@ DOCUMENT = Schedule(
 )
 SPAN = Schedule(
     "span",
-    passes=3,
+    passes=2,
     often=frozenset({"toxic_spans_semeval2021"}),
     others=12,
     rate=5e-5,
