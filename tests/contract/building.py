@@ -111,15 +111,7 @@ def tiny_guide() -> Guide:
         network.requires_grad_(False)
         network.training = False  # there is no dropout whose layers would have to know
     # Log-sum-exp over 126 tokens of about 0 is 4.8: calibrated back to the middle.
-    return Guide(
-        tokenizer,
-        guide.encoder,
-        guide.head,
-        guide.labels,
-        (1.0, 1.0),
-        (-4.0, -4.0),
-        (1.0, 0.5, -4.0),
-    )
+    return Guide(tokenizer, guide.encoder, guide.head, guide.labels, (1.0, 1.0), (-4.0, -4.0))
 
 
 def tiny_ngrams() -> NgramWeights:

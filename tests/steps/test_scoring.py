@@ -5,10 +5,8 @@ from dataclasses import replace
 
 import numpy
 import pytest
-import torch
 
 from tests.networks import tiny_guide
-from trustydetox.embedded.guide import Guide
 from trustydetox.embedded.ngrams import NgramWeights
 from trustydetox.steps.scoring import EncoderScorer, NgramScorer, ngram_slots
 from trustydetox.steps.viewing import View
@@ -43,35 +41,13 @@ def test_a_long_text_is_as_toxic_as_its_worst_window() -> None:
     assert whole > SCORER.score([calm])[0].overall
 
 
-def log_odds(guide: Guide, text: str, *, words: bool) -> float:
-    (score,) = EncoderScorer(guide, View.of, words).score([text])
-    return math.log(score.overall / (1 - score.overall))
-
-
 def test_calibration_moves_the_probability() -> None:
-    moved = replace(GUIDE, shift=(GUIDE.shift[0] + 2.0, 0.0, 0.0))
-    before, after = (log_odds(guide, "a cat", words=False) for guide in (GUIDE, moved))
-    assert after == pytest.approx(before + 2.0, abs=1e-4)
-
-
-def test_the_strongest_word_has_a_say_where_it_is_asked() -> None:
-    ids, mask = torch.tensor([[2, 6, 7, 3]]), torch.ones(1, 4, dtype=torch.long)
-    text = "are an"
-    tokens = GUIDE.tokens(ids, mask)
-    word = float(tokens[0, 1:3, 0].max())
-    document = float(GUIDE.document(tokens, mask)[0, 0])
-    asked = replace(GUIDE, gate=(0.5, 2.0, 0.25))
-    assert log_odds(asked, text, words=True) == pytest.approx(
-        0.5 * document + 2.0 * word + 0.25, abs=1e-4
+    shifted = replace(GUIDE, shift=(GUIDE.shift[0] + 2.0, 0.0, 0.0))
+    (before,), (after,) = (
+        EncoderScorer(guide, View.of).score(["a cat"]) for guide in (GUIDE, shifted)
     )
-    assert log_odds(asked, text, words=False) == pytest.approx(document, abs=1e-4)
-
-
-def test_special_tokens_and_padding_are_no_words() -> None:
-    tokens = torch.zeros(1, 4, 4)
-    tokens[0, :, 0] = torch.tensor([9.0, 1.0, 9.0, 9.0])
-    ids, mask = torch.tensor([[2, 6, 3, 0]]), torch.tensor([[1, 1, 1, 0]])
-    assert GUIDE.strongest(tokens, ids, mask).tolist() == [1.0]
+    logit = math.log(before.overall / (1 - before.overall))
+    assert after.overall == pytest.approx(1 / (1 + math.exp(-logit - 2.0)), abs=1e-5)
 
 
 def test_the_view_is_what_is_scored() -> None:

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from torch.nn import Linear
     from transformers import BertModel
 
-EMPTY = -10.0
-"""Strongest word's logit of a text without words."""
-
 MAX_TOKENS = 128
 """Longest window the guide was trained on, the two special tokens included."""
 
@@ -34,8 +31,6 @@ class Guide:
 
     labels: names of the document logits after the overall one.
     scale, shift: per document logit z, the calibrated probability is sigmoid(scale * z + shift).
-    gate: of the overall document logit d and the strongest word's logit w (see `strongest`):
-        the calibrated log-odds of both together are gate[0] * d + gate[1] * w + gate[2].
     """
 
     tokenizer: Tokenizer
@@ -44,7 +39,6 @@ class Guide:
     labels: tuple[str, ...]
     scale: tuple[float, ...]
     shift: tuple[float, ...]
-    gate: tuple[float, float, float]
 
     def tokens(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Head outputs per token, shape (batch, tokens, 2 + labels)."""
@@ -57,15 +51,8 @@ class Guide:
         hidden = mask[:, :, None] == 0
         return tokens[:, :, 1:].masked_fill(hidden, float("-inf")).logsumexp(dim=1)
 
-    def strongest(self, tokens: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
-        """Highest token-span logit of each text, shape (batch,); special tokens don't count."""
-        special = mask == 0
-        for name in ("[CLS]", "[SEP]"):
-            special = special | (ids == self.tokenizer.token_to_id(name))
-        return tokens[:, :, 0].masked_fill(special, EMPTY).amax(dim=1)
-
     def logit(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """Calibrated log-odds of the document head alone, shape (batch,): what captum explains."""
+        """Calibrated log-odds of the overall toxicity, shape (batch,): what captum explains."""
         return self.document(self.tokens(ids, mask), mask)[:, 0] * self.scale[0] + self.shift[0]
 
 
@@ -88,7 +75,6 @@ def new_guide(tokenizer: Tokenizer, config: dict[str, Any], labels: tuple[str, .
         labels,
         (1.0,) * count,
         (0.0,) * count,
-        (1.0, 0.0, 0.0),
     )
 
 
@@ -113,7 +99,6 @@ def save_guide(guide: Guide, folder: Path) -> None:
         "labels": guide.labels,
         "scale": guide.scale,
         "shift": guide.shift,
-        "gate": guide.gate,
         "encoder": config,
     }
     (folder / "guide.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
@@ -151,5 +136,4 @@ def load_guide(folder: Path) -> Guide:
         guide.labels,
         tuple(settings["scale"]),
         tuple(settings["shift"]),
-        tuple(settings["gate"]),
     )

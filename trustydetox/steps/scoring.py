@@ -20,14 +20,11 @@ if TYPE_CHECKING:
 class EncoderScorer:
     """Probability by an encoder; a long text is as toxic as its worst window.
 
-    words: whether the token head's strongest word has a say beside the document head.
-
     Costs one forward pass per window of 128 tokens.
     """
 
     guide: Network
     view: ViewOf
-    words: bool = True
 
     def score(self, texts: Sequence[str], /) -> list[Toxicity]:
         """One toxicity per text, with the network's labels."""
@@ -39,14 +36,9 @@ class EncoderScorer:
         with torch.inference_mode():
             for batch in batches_of(windows):
                 ids, mask = tensors_of(batch)
-                tokens = self.guide.tokens(ids, mask)
-                logits = self.guide.document(tokens, mask)
-                values = logits * scale + shift
-                if self.words:
-                    by_document, by_word, rest = self.guide.gate
-                    strongest = self.guide.strongest(tokens, ids, mask)
-                    values[:, 0] = logits[:, 0] * by_document + strongest * by_word + rest
-                for window, row in zip(batch, values.sigmoid().tolist(), strict=True):
+                logits = self.guide.document(self.guide.tokens(ids, mask), mask)
+                values = (logits * scale + shift).sigmoid().tolist()
+                for window, row in zip(batch, values, strict=True):
                     best[window.text] = list(map(max, best[window.text], row))
         return [
             Toxicity(overall, dict(zip(self.guide.labels, labels, strict=True)))

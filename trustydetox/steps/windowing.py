@@ -35,7 +35,6 @@ class Network(Protocol):
     tokens: (batch, tokens, columns); column 0 is the logit of being inside a toxic span.
     document: (batch, 1 + labels), the overall logit first.
     scale, shift: calibration per document logit.
-    gate: calibration of the overall document logit and the strongest word's together.
     """
 
     @property
@@ -48,12 +47,9 @@ class Network(Protocol):
     def scale(self) -> tuple[float, ...]: ...  # noqa: D102
     @property
     def shift(self) -> tuple[float, ...]: ...  # noqa: D102
-    @property
-    def gate(self) -> tuple[float, float, float]: ...  # noqa: D102
 
     def tokens(self, ids: Tensor, mask: Tensor) -> Tensor: ...  # noqa: D102
     def document(self, tokens: Tensor, mask: Tensor) -> Tensor: ...  # noqa: D102
-    def strongest(self, tokens: Tensor, ids: Tensor, mask: Tensor) -> Tensor: ...  # noqa: D102
     def logit(self, ids: Tensor, mask: Tensor) -> Tensor: ...  # noqa: D102
 
 

@@ -32,7 +32,7 @@ from trustydetox.steps.masking import Threshold
 from trustydetox.steps.viewing import DetectionView, KnownWords
 from trustydetox.steps.windowing import batches_of, tensors_of, windows_of
 from trustydetox.training import editing
-from trustydetox.training.calibrating import logistic, platt
+from trustydetox.training.calibrating import platt
 from trustydetox.training.examples import (
     LABELS,
     Example,
@@ -290,17 +290,15 @@ def pretrained_guide() -> Guide:
 
 
 def calibrated(guide: Guide, held_back: Sequence[Example]) -> Guide:
-    """The guide with its logits fitted to the labels of texts that it didn't train on."""
+    """The guide with each document logit fitted to the labels of texts it didn't train on."""
     import torch
 
-    rows: list[list[float]] = [[float("-inf")] * (2 + len(LABELS)) for _ in held_back]
+    rows: list[list[float]] = [[float("-inf")] * (1 + len(LABELS)) for _ in held_back]
     with torch.inference_mode():
         for batch in batches_of(windows_of(guide.tokenizer, [e.text for e in held_back])):
             ids, mask = tensors_of(batch)
-            tokens = guide.tokens(ids, mask)
-            strongest = guide.strongest(tokens, ids, mask)[:, None]
-            logits = torch.cat([guide.document(tokens, mask), strongest], dim=1)
-            for window, row in zip(batch, logits.tolist(), strict=True):
+            logits = guide.document(guide.tokens(ids, mask), mask).tolist()
+            for window, row in zip(batch, logits, strict=True):
                 rows[window.text] = list(map(max, rows[window.text], row))
     targets = [[e.toxic, *(e.labels.get(label) for label in LABELS)] for e in held_back]
     fits = []
@@ -311,15 +309,8 @@ def calibrated(guide: Guide, held_back: Sequence[Example]) -> Guide:
             if target[column] is not None
         ]
         fits.append(platt([z for z, _ in known], [t for _, t in known if t is not None]))
-    judged = [(row, t[0]) for row, t in zip(rows, targets, strict=True) if t[0] is not None]
-    (by_document, by_word), rest = logistic(
-        [(row[0], row[-1]) for row, _ in judged], [target for _, target in judged]
-    )
     return replace(
-        guide,
-        scale=tuple(scale for scale, _ in fits),
-        shift=tuple(shift for _, shift in fits),
-        gate=(by_document, by_word, rest),
+        guide, scale=tuple(scale for scale, _ in fits), shift=tuple(shift for _, shift in fits)
     )
 
 
