@@ -57,6 +57,29 @@ def test_rows_are_mended_and_all_else_keeps_its_bytes(tmp_path: Path) -> None:
     )
 
 
+def test_more_files_come_into_place_with_the_run_folder_or_not_at_all(tmp_path: Path) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_bytes(LINES)
+    seen: list[tuple[int, bool]] = []
+
+    def documents(counts: Counts) -> dict[str, str]:
+        seen.append((counts.written, run_folder(str(out)).exists()))
+        return {"more.txt": f"{counts.read} rows é"}
+
+    clean_file(source, out, detoxifier=detoxifier(), documents=documents)
+    assert seen == [(3, False)]
+    assert (run_folder(str(out)) / "more.txt").read_text("utf-8") == "4 rows é"
+
+    def failing(counts: Counts) -> dict[str, str]:
+        raise ConfigError("no page can be made")
+
+    other = tmp_path / "other.jsonl"
+    with pytest.raises(ConfigError, match="no page"):
+        clean_file(source, other, detoxifier=detoxifier(), documents=failing)
+    assert not other.exists()
+    assert not run_folder(str(other)).exists()
+
+
 def test_records_hold_the_history_of_every_text(tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_bytes(b'{"text": "you idiot \\ud83d\\ude00"}\n{"text": "fine"}\n')
     clean_file(tmp_path / "in.jsonl", tmp_path / "out.jsonl", detoxifier=detoxifier())

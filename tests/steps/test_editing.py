@@ -73,7 +73,7 @@ def test_a_draft_has_a_blank_for_every_new_piece() -> None:
 def test_only_the_sentences_with_a_masked_span_are_read() -> None:
     text = "It was good. " * 30 + "You stupid cat. " + "It was good. " * 30
     passage = only_passage(text, "stupid")
-    assert len(passage.words) <= editing.PASSAGE
+    assert sum(map(len, passage.pieces)) <= editing.PASSAGE
     shown = text[passage.words[0].start : passage.words[-1].end]
     assert "You stupid cat." in shown
     assert shown.startswith(("It was good.", "You"))
@@ -84,7 +84,7 @@ def test_a_sentence_longer_than_a_passage_is_cut_and_no_word_is_lost() -> None:
     text = "cat " * 200 + "stupid"
     both = MaskedText(text, (Span(0, 3), Span(800, 806)))
     passages = passages_of(reader(), both, View.of)
-    assert [max(len(p.words) for p in passages)] <= [editing.PASSAGE]
+    assert max(len(passage.words) for passage in passages) <= editing.PASSAGE
     assert passages[0].words[0] == Span(0, 3)
     assert passages[-1].words[-1] == Span(800, 806)
 
@@ -188,3 +188,24 @@ def test_a_disguised_word_is_read_plain() -> None:
     (passage,) = passages_of(reader(), one, lambda text: plain)
     assert passage.pieces[1] == reader().pieces(["idiot"])[0]
     assert replace(passage, must_go=()).pieces[0] == reader().pieces(["you"])[0]
+
+
+def test_a_passage_of_many_pieces_and_its_draft_fit_into_the_network() -> None:
+    # Letter by letter to this tokenizer: 90 pieces a word.
+    long = "x" * 90
+    text = f"{long} stupid {long} {long}. " * 3
+    starts = [at for at in range(len(text)) if text.startswith("stupid", at)]
+    one = MaskedText(text, tuple(Span(at, at + 6) for at in starts))
+    passages = passages_of(reader(), one, View.of)
+    assert sum(flag for passage in passages for flag in passage.must_go) == 3
+    assert max(sum(map(len, passage.pieces)) for passage in passages) <= editing.PASSAGE
+    (candidates,) = TagAndEdit(tiny_editor(), KNOWN, candidates=2).infill([one])
+    assert candidates
+
+
+def test_every_word_of_a_text_lies_in_one_passage() -> None:
+    text = "You stupid cat. It was good! " * 40
+    whole = [Span(at, at + 6) for at in range(len(text)) if text.startswith("stupid", at)]
+    passages = passages_of(reader(), MaskedText(text, tuple(whole)), View.of)
+    assert [word for passage in passages for word in passage.words] == words_in(text)
+    assert all(text[passage.words[-1].start] in ".!" for passage in passages)

@@ -21,8 +21,3 @@ def test_soft_targets_count_as_they_are() -> None:
     scale, shift = platt([-1.0, 1.0], [0.25, 0.75])
     assert scale == pytest.approx(math.log(3), abs=1e-3)
     assert shift == pytest.approx(0.0, abs=1e-3)
-
-
-def test_weights_decide_between_rows() -> None:
-    _, shift = platt([0.0, 0.0], [0.0, 1.0], [1.0, 3.0])
-    assert shift == pytest.approx(math.log(3), abs=1e-3)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trustydetox.embedded.encoder import new_encoder, read_tokenizer, settings_of
 from trustydetox.embedded.tensors import load_tensors, save_tensors
 from trustydetox.errors import ModelError
 
@@ -69,17 +70,12 @@ class Editor:
 def new_editor(tokenizer: Tokenizer, config: dict[str, Any], tags: int) -> Editor:
     """An editor with fresh weights; `config` is that of a Bert encoder."""
     from torch import nn
-    from transformers import BertConfig, BertModel
 
-    settings = BertConfig(
-        **{**config, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-    )
-    settings._attn_implementation = "sdpa"
-    width = settings.hidden_size
+    encoder = new_encoder(config)
+    width = encoder.config.hidden_size
     mixer = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.LayerNorm(width))
-    bias = nn.Embedding(1, settings.vocab_size)
+    bias = nn.Embedding(1, encoder.config.vocab_size)
     nn.init.zeros_(bias.weight)
-    encoder = BertModel(settings, add_pooling_layer=False)
     return Editor(tokenizer, encoder, nn.Linear(width, tags), mixer, bias)
 
 
@@ -92,19 +88,12 @@ def save_editor(editor: Editor, folder: Path) -> None:
         for key, value in part.state_dict().items()
     }
     save_tensors(tensors, folder / "editor.safetensors")
-    config = {
-        key: value
-        for key, value in editor.encoder.config.to_diff_dict().items()
-        if key not in ("transformers_version", "dtype", "_attn_implementation")
-    }
-    settings = {"tags": editor.tagger.out_features, "encoder": config}
+    settings = {"tags": editor.tagger.out_features, "encoder": settings_of(editor.encoder)}
     (folder / "editor.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
 
 
 def load_editor(folder: Path) -> Editor:
     """Read what `save_editor` wrote, as float32 in evaluation mode with frozen weights."""
-    from tokenizers import Tokenizer
-
     path = folder / "editor.safetensors"
     if not path.is_file():
         raise ModelError(
@@ -112,9 +101,7 @@ def load_editor(folder: Path) -> Editor:
             "embedded models; reinstall trustydetox, or build them: trustydetox train embedded"
         )
     settings = json.loads((folder / "editor.json").read_text(encoding="utf-8"))
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
+    tokenizer = read_tokenizer(folder / "tokenizer.json")
     editor = new_editor(tokenizer, settings["encoder"], settings["tags"])
     tensors = load_tensors(path)
     for name, part in editor.parts().items():

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trustydetox.embedded.encoder import new_encoder, read_tokenizer, settings_of
 from trustydetox.errors import ModelError
 
 if TYPE_CHECKING:
@@ -59,18 +60,12 @@ class Guide:
 def new_guide(tokenizer: Tokenizer, config: dict[str, Any], labels: tuple[str, ...]) -> Guide:
     """A guide with fresh weights; `config` is that of a Bert encoder."""
     import torch
-    from transformers import BertConfig, BertModel
 
-    # No dropout: training is a few epochs, and on a CPU drawing the masks costs a tenth of it.
-    settings = BertConfig(
-        **{**config, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-    )
-    settings._attn_implementation = "sdpa"
-    head = torch.nn.Linear(settings.hidden_size, 2 + len(labels))
+    head = torch.nn.Linear(config["hidden_size"], 2 + len(labels))
     count = 1 + len(labels)
     return Guide(
         tokenizer,
-        BertModel(settings, add_pooling_layer=False),
+        new_encoder(config),
         head,
         labels,
         (1.0,) * count,
@@ -90,16 +85,11 @@ def save_guide(guide: Guide, folder: Path) -> None:
         k: v.to(torch.float16).contiguous() for k, v in tensors.items() if v.is_floating_point()
     }
     save_file(half, folder / "guide.safetensors")
-    config = {
-        key: value
-        for key, value in guide.encoder.config.to_diff_dict().items()
-        if key not in ("transformers_version", "dtype", "_attn_implementation")
-    }
     settings = {
         "labels": guide.labels,
         "scale": guide.scale,
         "shift": guide.shift,
-        "encoder": config,
+        "encoder": settings_of(guide.encoder),
     }
     (folder / "guide.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
     guide.tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
@@ -108,7 +98,6 @@ def save_guide(guide: Guide, folder: Path) -> None:
 def load_guide(folder: Path) -> Guide:
     """Read what `save_guide` wrote, as float32 in evaluation mode with frozen weights."""
     from safetensors.torch import load_file
-    from tokenizers import Tokenizer
 
     path = folder / "guide.safetensors"
     if not path.is_file():
@@ -117,9 +106,7 @@ def load_guide(folder: Path) -> Guide:
             "embedded models; reinstall trustydetox, or build them: trustydetox train embedded"
         )
     settings = json.loads((folder / "guide.json").read_text(encoding="utf-8"))
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
+    tokenizer = read_tokenizer(folder / "tokenizer.json")
     guide = new_guide(tokenizer, settings["encoder"], tuple(settings["labels"]))
     tensors = {name: value.float() for name, value in load_file(path).items()}
     parts = {"encoder": guide.encoder, "head": guide.head}

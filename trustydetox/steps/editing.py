@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -30,8 +31,9 @@ LONGEST = 3
 TAGS = 2 + LONGEST
 """KEEP, DELETE, and DELETE + n: n pieces come in the word's place."""
 
-PASSAGE = 60
-"""Words of a passage: longer texts are edited a few sentences at a time."""
+PASSAGE = 100
+"""Most pieces of a passage, so that it fits into the network with its draft; longer texts are
+edited a few sentences at a time."""
 
 _WORD = re.compile(r"\w+(?:['’@$*\-]\w+)*|[^\w\s]")
 _STOP = frozenset(".!?…\n")
@@ -118,35 +120,48 @@ def words_in(text: str) -> list[Span]:
 
 def passages_of(reader: Reader, masked: MaskedText, view: Callable[[str], View]) -> list[Passage]:
     """The passages that hold a masked span, whole sentences where they are short enough."""
+    if not masked.masked:
+        return []
+    whole = passage_of(reader, masked, view)
+    return [
+        Passage(whole.words[start:end], whole.pieces[start:end], whole.must_go[start:end])
+        for start, end in _cut(masked.text, whole)
+        if any(whole.must_go[start:end])
+    ]
+
+
+def passage_of(reader: Reader, masked: MaskedText, view: Callable[[str], View]) -> Passage:
+    """A text as one passage, however long."""
     text = masked.text
-    spans = words_in(text)
-    goes = [any(s.start < m.end and m.start < s.end for m in masked.masked) for s in spans]
-    found: list[Passage] = []
-    for start, end in _cut(text, spans):
-        if not any(goes[start:end]):
-            continue
-        words = [
-            view(span.of(text)).text if flag else span.of(text)
-            for span, flag in zip(spans[start:end], goes[start:end], strict=True)
-        ]
-        readable = [word.encode("utf-8", "replace").decode() for word in words]
-        found.append(
-            Passage(tuple(spans[start:end]), tuple(reader.pieces(readable)), tuple(goes[start:end]))
-        )
-    return found
+    words = words_in(text)
+    ends = [span.end for span in masked.masked]
+    goes = []
+    for word in words:
+        at = bisect_right(ends, word.start)
+        goes.append(at < len(ends) and masked.masked[at].start < word.end)
+    plain = [
+        view(word.of(text)).text if flag else word.of(text)
+        for word, flag in zip(words, goes, strict=True)
+    ]
+    # A lone surrogate, which the tokenizer refuses, reads as a question mark.
+    readable = [word.encode("utf-8", "replace").decode() for word in plain]
+    return Passage(tuple(words), tuple(reader.pieces(readable)), tuple(goes))
 
 
-def _cut(text: str, words: Sequence[Span]) -> Iterator[tuple[int, int]]:
-    """Ranges of words: sentences, joined up to `PASSAGE` words."""
-    start = end = 0
-    for at, word in enumerate(words, 1):
-        gap = text[word.end : words[at].start] if at < len(words) else "\n"
-        is_end = "\n" in gap or (gap and text[word.end - 1] in _STOP)
-        if at - start > PASSAGE and end > start:
-            yield start, end
-            start = end
-        if is_end or at - start >= PASSAGE:
-            end = at
+def _cut(text: str, whole: Passage) -> Iterator[tuple[int, int]]:
+    """Ranges of words: sentences, joined up to `PASSAGE` pieces; a longer sentence is cut."""
+    words = whole.words
+    start = end = size = 0  # `end`: of the last whole sentence; `size`: pieces since `start`
+    for at, pieces in enumerate(whole.pieces):
+        if size + len(pieces) > PASSAGE and at > start:
+            border = end if end > start else at
+            yield start, border
+            start = border
+            size = sum(map(len, whole.pieces[start:at]))
+        size += len(pieces)
+        gap = text[words[at].end : words[at + 1].start] if at + 1 < len(words) else "\n"
+        if "\n" in gap or (gap and text[words[at].end - 1] in _STOP):
+            end = at + 1
     if start < len(words):
         yield start, len(words)
 

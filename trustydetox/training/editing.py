@@ -14,13 +14,14 @@ from trustydetox.steps.editing import (
     DELETE,
     KEEP,
     LONGEST,
-    Passage,
     Reader,
     Sequences,
     batched,
+    passage_of,
     words_in,
 )
 from trustydetox.steps.viewing import View
+from trustydetox.training.guiding import batches
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,14 +59,9 @@ def lessons_of(
     reader: Reader, masked: MaskedText, rewrite: str, view: Callable[[str], View]
 ) -> list[Lesson]:
     """What a text whose spans must go, and the way a person rewrote it, teach."""
-    words = words_in(masked.text)
+    passage = passage_of(reader, masked, view)
+    words = passage.words
     new = words_in(rewrite)
-    goes = tuple(any(w.start < m.end and m.start < w.end for m in masked.masked) for w in words)
-    plain = [
-        view(word.of(masked.text)).text if flag else word.of(masked.text)
-        for word, flag in zip(words, goes, strict=True)
-    ]
-    passage = Passage(tuple(words), tuple(reader.pieces(plain)), goes)
     later = reader.pieces([word.of(rewrite) for word in new])
     tags = [KEEP] * len(words)
     draft: list[int] = []
@@ -172,6 +168,7 @@ def train_editor(
 def _queue(
     reader: Reader, pairs: Sequence[Lesson], clean: Sequence[str], schedule: Schedule
 ) -> Iterator[list[Lesson]]:
+    """Batches of one kind of lesson each, the kinds mixed."""
     rng = random.Random(schedule.seed)
     tagged = [each for each in pairs if each.is_tagged]
     filled = [each for each in pairs if not each.is_tagged]
@@ -184,22 +181,15 @@ def _queue(
         groups = [
             group
             for lessons in (tagged, filled, masked)
-            for group in _grouped(lessons, schedule.tokens, rng)
+            for group in batches(
+                lessons,
+                lambda each: len(each.sequence.ids),
+                schedule.tokens,
+                schedule.seed + turn,
+            )
         ]
         rng.shuffle(groups)
         yield from groups
-
-
-def _grouped(lessons: Sequence[Lesson], tokens: int, rng: random.Random) -> Iterator[list[Lesson]]:
-    order = sorted(lessons, key=lambda each: len(each.sequence.ids) + 4 * rng.random())
-    group: list[Lesson] = []
-    for each in order:
-        if group and (len(group) + 1) * len(each.sequence.ids) > tokens:
-            yield group
-            group = []
-        group.append(each)
-    if group:
-        yield group
 
 
 def _tensors(

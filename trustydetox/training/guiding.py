@@ -10,13 +10,15 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from trustydetox.embedded.guide import MAX_TOKENS, Guide
 from trustydetox.training.examples import Example
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+T = TypeVar("T")
 
 UNKNOWN = -1.0
 """Target of a loss term that an example says nothing about."""
@@ -87,14 +89,16 @@ def encode(guide: Guide, examples: Sequence[Example], schedule: Schedule) -> lis
     return result
 
 
-def batches(items: Sequence[Encoded], tokens: int, seed: int) -> Iterator[list[Encoded]]:
-    """Every item once, in batches of similar length whose order is shuffled by `seed`."""
+def batches(
+    items: Sequence[T], size: Callable[[T], int], tokens: int, seed: int
+) -> Iterator[list[T]]:
+    """Every item once, in batches of similar size whose order is shuffled by `seed`."""
     rng = random.Random(seed)
-    order = sorted(range(len(items)), key=lambda i: (len(items[i].ids) + 4 * rng.random(), i))
-    groups: list[list[Encoded]] = []
-    group: list[Encoded] = []
+    order = sorted(range(len(items)), key=lambda i: (size(items[i]) + 4 * rng.random(), i))
+    groups: list[list[T]] = []
+    group: list[T] = []
     for index in order:
-        if (len(group) + 1) * len(items[index].ids) > tokens:
+        if (len(group) + 1) * size(items[index]) > tokens:
             groups.append(group)
             group = []
         group.append(items[index])
@@ -115,14 +119,16 @@ def train_guide(
     from safetensors.torch import load_file, save_file
     from torch.nn.functional import binary_cross_entropy_with_logits
 
-    torch.manual_seed(schedule.seed)
     _set_dropout(guide, schedule.dropout)
     items = encode(guide, examples, schedule)
     queue = [
         batch
         for turn in range(schedule.passes)
         for batch in batches(
-            _taking_part(items, schedule.others, turn), schedule.tokens, schedule.seed + turn
+            _taking_part(items, schedule.others, turn),
+            lambda item: len(item.ids),
+            schedule.tokens,
+            schedule.seed + turn,
         )
     ]
     steps = len(queue)
@@ -145,6 +151,8 @@ def train_guide(
     for step in range(start, steps):
         for group, peak in zip(optimizer.param_groups, peaks, strict=True):
             group["lr"] = peak * _pace(step, steps)
+        # What dropout drops must not depend on where a killed training went on.
+        torch.manual_seed(schedule.seed + step)
         batch = queue[step]
         ids, mask, spans, document, weight = _tensors(batch)
         tokens = guide.tokens(ids, mask)
