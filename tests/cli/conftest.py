@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -72,6 +73,8 @@ def spawn() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
                 stdin=stdin,
                 stdout=out,
                 stderr=subprocess.PIPE,
+                # Tests that a shell started in the background ignore interrupts, and so would it.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
         )
         return started[-1]

@@ -24,6 +24,10 @@ def test_parts_of_words_and_of_phrases_stay() -> None:
     assert delete_listed("no  change", LISTED) == "no  change"
 
 
+def test_a_word_of_a_phrase_that_went_begins_no_other() -> None:
+    assert delete_listed("heck no way", Wordlist.of(["heck no", "no way"])) == "way"
+
+
 def test_masked_words_go_and_nothing_checks_what_is_left() -> None:
     texts = ["he is an idiot , twice", "he is kind", "idiot"]
     # Only insults are masked; a text of which nothing would be left stays.

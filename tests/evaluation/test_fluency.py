@@ -46,6 +46,13 @@ def test_what_can_follow_sums_to_one() -> None:
         assert after + end == pytest.approx(1.0)
 
 
+def test_the_score_is_the_mean_over_the_tokens_and_the_end(model: FluencyModel) -> None:
+    numbers = [model.words["the"], model.words["dog"]]
+    (logs,) = model.sentences.log_probabilities([numbers])
+    assert len(logs) == 3
+    assert model.score(["The dog"]) == [pytest.approx(float(logs.sum()) / 3)]
+
+
 def test_a_sentence_is_more_fluent_than_its_words_in_disorder(model: FluencyModel) -> None:
     said, turned = model.score(["the small dog sleeps in the garden.", "in the the garden small."])
     assert said > turned

@@ -109,6 +109,14 @@ def test_what_is_lost_counts_where_every_reference_kept_it() -> None:
     assert found["joint"][1] == 0.0  # a broken joint is not fluent
 
 
+def test_each_judge_has_half_of_the_joint_score() -> None:
+    clean, split, toxic = (
+        columns("", output, "") for output in ("he is not", "he is not damn", "he is not idiot")
+    )
+    assert min(found["fluency"][1] for found in (clean, split, toxic)) >= -1
+    assert [found["joint"][1] for found in (clean, split, toxic)] == [1, 0.5, 0]
+
+
 def test_a_text_without_a_letter_is_empty_and_worth_nothing() -> None:
     found = columns("", "! .", "berta sold 3 ladders")
     assert found["empty"] == [1, 1, 0]

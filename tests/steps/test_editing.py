@@ -15,7 +15,9 @@ from trustydetox.steps.editing import (
     KEEP,
     Passage,
     Reader,
+    Sequences,
     TagAndEdit,
+    batched,
     drafted,
     passages_of,
     words_in,
@@ -111,6 +113,39 @@ def test_a_known_word_would_come_if_it_were_allowed() -> None:
         assert any("idiot" in each.text for each in candidates) is comes
 
 
+def test_a_word_that_must_go_does_not_come_back() -> None:
+    editor = tiny_editor()
+    one = masked("you are a stupid cat", "stupid")
+    for word, comes in (("stupid", False), ("nice", True)):
+        (piece,) = Reader(editor.tokenizer).pieces([word])[0]
+        editor.bias.weight.zero_()
+        editor.bias.weight[0, piece] = 100.0
+        (candidates,) = TagAndEdit(editor, KnownWords.of([]), widen=1e-9).infill([one])
+        assert any(word in each.text for each in candidates) is comes
+
+
+def test_a_new_word_begins_with_a_piece_that_may_begin_one() -> None:
+    editor = tiny_editor()
+    tail = editor.tokenizer.token_to_id("##z")
+    assert tail is not None
+    editor.bias.weight[0, tail] = 100.0
+    step = TagAndEdit(editor, KNOWN, widen=1e-9, candidates=20)
+    (candidates,) = step.infill([masked("you are a stupid cat", "stupid")])
+    words = [word for each in candidates for word in each.text.split()]
+    assert any(word.endswith("zz") for word in words)
+    assert not any(word.startswith("z") for word in words)
+
+
+def test_padding_is_masked_and_marks_stay_with_their_pieces() -> None:
+    long, short = Sequences([2, 5, 6, 3], [0, 1, 0, 0]), Sequences([2, 7, 3], [0, 1, 0])
+    ((rows, ids, types, mask),) = batched([short, long])
+    assert rows == [1, 0]
+    assert ids.tolist() == [[2, 5, 6, 3], [2, 7, 3, 0]]
+    assert types.tolist() == [[0, 1, 0, 0], [0, 1, 0, 0]]
+    assert mask.tolist() == [[1, 1, 1, 1], [1, 1, 1, 0]]
+    assert [rows for rows, *_ in batched([short, long], tokens=4)] == [[1], [0]]
+
+
 def test_the_case_of_the_replaced_word_is_kept() -> None:
     editor = tiny_editor()
     (nice,) = Reader(editor.tokenizer).pieces(["nice"])[0]
@@ -204,7 +239,7 @@ def test_a_passage_of_many_pieces_and_its_draft_fit_into_the_network() -> None:
 
 
 def test_every_word_of_a_text_lies_in_one_passage() -> None:
-    text = "You stupid cat. It was good! " * 40
+    text = "You very stupid cat. It was good! " * 40
     whole = [Span(at, at + 6) for at in range(len(text)) if text.startswith("stupid", at)]
     passages = passages_of(reader(), MaskedText(text, tuple(whole)), View.of)
     assert [word for passage in passages for word in passage.words] == words_in(text)

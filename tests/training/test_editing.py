@@ -120,7 +120,7 @@ def test_missing_weights_say_how_to_get_them(tmp_path: Path) -> None:
 
 
 def test_rows_of_a_matrix_keep_their_own_scale_on_disk(tmp_path: Path) -> None:
-    matrix = torch.tensor([[1.0, -0.5, 0.25], [1000.0, -500.0, 1.0], [0.0, 0.0, 0.0]])
+    matrix = torch.tensor([[1.0, -0.5, 0.3203], [1000.0, -500.0, 1.0], [0.0, 0.0, 0.0]])
     vector = torch.tensor([0.1, 0.2])
     save_tensors({"m": matrix, "v": vector, "n": torch.arange(3)}, tmp_path / "w")
     read = load_tensors(tmp_path / "w")

@@ -156,6 +156,16 @@ def test_dropout_is_on_in_training_and_off_after(tmp_path: Path) -> None:
     assert scores(dropped, TOXIC) == scores(dropped, TOXIC)
 
 
+def test_a_saved_guide_reads_texts_whole(tmp_path: Path) -> None:
+    guide = tiny_guide()
+    guide.tokenizer.enable_truncation(8)
+    guide.tokenizer.enable_padding(length=20)
+    save_guide(guide, tmp_path)
+    loaded = load_guide(tmp_path).tokenizer
+    assert len(loaded.encode("cat " * 30).ids) == 32
+    assert len(loaded.encode("cat").ids) == 3
+
+
 def test_a_saved_guide_scores_as_before_up_to_half_precision(tmp_path: Path) -> None:
     guide = replace(tiny_guide(), scale=(1.5, 1.0, 1.0), shift=(-0.5, 0.0, 0.0))
     save_guide(guide, tmp_path)
