@@ -15,7 +15,14 @@ from trustydetox.steps.scoring import EncoderScorer
 from trustydetox.steps.viewing import View
 from trustydetox.training import guiding
 from trustydetox.training.examples import Example
-from trustydetox.training.guiding import UNKNOWN, Schedule, batches, encode, train_guide
+from trustydetox.training.guiding import (
+    UNKNOWN,
+    Schedule,
+    average,
+    batches,
+    encode,
+    train_guide,
+)
 
 TOXIC = [f"{who} {be} an idiot" for who in ("you", "they", "we") for be in ("are", "is", "was")]
 CLEAN = [text.replace("an idiot", "a cat") for text in TOXIC]
@@ -154,6 +161,22 @@ def test_dropout_is_on_in_training_and_off_after(tmp_path: Path) -> None:
     assert scores(plain, TOXIC) == scores(trained(0.0), TOXIC)
     assert scores(plain, TOXIC) != scores(dropped, TOXIC)
     assert scores(dropped, TOXIC) == scores(dropped, TOXIC)
+
+
+def test_an_average_lies_between_two_guides_but_keeps_the_token_column() -> None:
+    start, end, mixed = tiny_guide(1), tiny_guide(2), tiny_guide(2)
+    average(start, mixed, 0.8)
+    for before, after, now in (
+        (start.encoder.parameters(), end.encoder.parameters(), mixed.encoder.parameters()),
+        ([start.head.weight[1:]], [end.head.weight[1:]], [mixed.head.weight[1:]]),
+    ):
+        for old, new, here in zip(before, after, now, strict=True):
+            assert torch.allclose(here, 0.2 * old + 0.8 * new, atol=1e-6)
+    assert torch.equal(mixed.head.weight[0], end.head.weight[0])
+    assert not torch.equal(mixed.head.weight[1], end.head.weight[1])
+    whole = tiny_guide(2)
+    average(start, whole, 1.0)
+    assert scores(whole, TOXIC) == scores(end, TOXIC)
 
 
 def test_a_saved_guide_reads_texts_whole(tmp_path: Path) -> None:

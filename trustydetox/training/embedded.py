@@ -42,7 +42,7 @@ from trustydetox.training.examples import (
     learn_known_words,
     measured_texts,
 )
-from trustydetox.training.guiding import Schedule, train_guide
+from trustydetox.training.guiding import Schedule, average, train_guide
 from trustydetox.training.ngrams import train_ngrams
 from trustydetox.training.phrases import learn_phrases
 from trustydetox.training.sources import load, normalise
@@ -66,11 +66,13 @@ SPAN = Schedule(
     "span",
     passes=2,
     often=frozenset({"toxic_spans_semeval2021"}),
-    others=12,
+    others=6,
     rate=5e-5,
     span_weight=5.0,
     dropout=0.1,
 )
+# How far the guide goes from stage `document` to stage `span`.
+SPAN_SHARE = 0.8
 EDITOR = editing.Schedule(passes=3, rate=2e-4)
 STAGES = ("known", "document", "span", "check", "phrases", "ship")
 # Trained when asked for by name: no recipe uses what it makes yet.
@@ -147,21 +149,27 @@ class Build:
         KnownWords.of(self._words).save(path)
 
     def _document(self, path: Path) -> None:
-        self._train(pretrained_guide(), DOCUMENT, path.parent)
+        guide = pretrained_guide()
+        self._train(guide, DOCUMENT)
+        self._save(guide, path.parent)
 
     def _span(self, path: Path) -> None:
         guide = load_guide(self.work / DOCUMENT.name)
         for part in (guide.encoder, guide.head):
             part.requires_grad_(True)
-        self._train(guide, SPAN, path.parent)
+        self._train(guide, SPAN)
+        average(load_guide(self.work / DOCUMENT.name), guide, SPAN_SHARE)
+        self._save(guide, path.parent)
 
-    def _train(self, guide: Guide, schedule: Schedule, folder: Path) -> None:
+    def _train(self, guide: Guide, schedule: Schedule) -> None:
         train = [example for example in self._guided if not is_held_back(example)]
         checkpoint = self.work / f"{schedule.name}.checkpoint"
         train_guide(guide, train, schedule, checkpoint, self.report)
+        checkpoint.unlink(missing_ok=True)
+
+    def _save(self, guide: Guide, folder: Path) -> None:
         held_back = [example for example in self._guided if is_held_back(example)]
         save_guide(calibrated(guide, held_back), folder)
-        checkpoint.unlink(missing_ok=True)
 
     def _check(self, path: Path) -> None:
         train = [example for example in self._checked if not is_held_back(example)]
