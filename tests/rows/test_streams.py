@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import random
 import sys
 from pathlib import Path
 
@@ -96,6 +97,22 @@ def test_damaged_zstandard_data_is_one_bad_row() -> None:
     data[-1] ^= 1
     errors = [row.error for row in rows_of("a.jsonl.zst", bytes(data)) if row.error]
     assert errors == ["the Zstandard stream is damaged"]
+
+
+@pytest.mark.parametrize("start", [0, 100, streams.ZSTD_PIECE, 3 * streams.ZSTD_PIECE + 7])
+def test_all_that_lies_before_damage_in_a_later_frame_is_given(tmp_path: Path, start: int) -> None:
+    path = tmp_path / "a.zst"
+    # Bytes that don't compress, so that the second frame is many pieces long, in blocks of 128 KB.
+    first = random.Random(1).randbytes(start)
+    second = random.Random(2).randbytes(3 << 17)
+    before = _zst(first) if start else b""
+    frame = bytearray(_zst(second))
+    frame[9 + 2 * (3 + (1 << 17))] |= 6  # the header of its third block names no known kind
+    path.write_bytes(before + bytes(frame))
+    data, fault = _pieces(path, "zstd")
+    assert fault == "the Zstandard stream is damaged"
+    assert data == (first + second)[: len(data)]
+    assert len(data) >= start + (2 << 17)
 
 
 @pytest.mark.parametrize(("compression", "size"), [("gzip", 1 << 22), ("zstd", 1 << 22)])
