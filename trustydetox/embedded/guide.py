@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trustydetox.embedded.encoder import new_encoder, read_tokenizer, settings_of
+from trustydetox.embedded.tensors import load_tensors
 from trustydetox.errors import ModelError
 
 if TYPE_CHECKING:
@@ -96,9 +97,7 @@ def save_guide(guide: Guide, folder: Path) -> None:
 
 
 def load_guide(folder: Path) -> Guide:
-    """Read what `save_guide` wrote, as float32 in evaluation mode with frozen weights."""
-    from safetensors.torch import load_file
-
+    """Read what `save_guide` wrote, or ship made of it, as frozen float32 in evaluation mode."""
     path = folder / "guide.safetensors"
     if not path.is_file():
         raise ModelError(
@@ -108,7 +107,7 @@ def load_guide(folder: Path) -> Guide:
     settings = json.loads((folder / "guide.json").read_text(encoding="utf-8"))
     tokenizer = read_tokenizer(folder / "tokenizer.json")
     guide = new_guide(tokenizer, settings["encoder"], tuple(settings["labels"]))
-    tensors = {name: value.float() for name, value in load_file(path).items()}
+    tensors = load_tensors(path)
     parts = {"encoder": guide.encoder, "head": guide.head}
     for name, part in parts.items():
         part.load_state_dict(

@@ -148,11 +148,12 @@ def train_editor(
         for group, peak in zip(optimizer.param_groups, peaks, strict=True):
             group["lr"] = peak * pace
         (_, ids, types, mask), targets = _tensors(batch)
-        hidden = editor.hidden(ids, types, mask)
         wanted = targets != UNKNOWN
         is_tagged = batch[0].is_tagged
-        logits = editor.tags(hidden[wanted]) if is_tagged else editor.pieces(hidden[wanted])
-        loss = cross_entropy(logits, targets[wanted])
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            hidden = editor.hidden(ids, types, mask)[wanted]
+            logits = editor.tags(hidden) if is_tagged else editor.pieces(hidden)
+        loss = cross_entropy(logits.float(), targets[wanted])
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(encoder, 1.0)

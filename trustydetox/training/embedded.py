@@ -25,6 +25,7 @@ from trustydetox.embedded.editor import new_editor, save_editor
 from trustydetox.embedded.encoder import read_tokenizer
 from trustydetox.embedded.guide import Guide, load_guide, new_guide, save_guide
 from trustydetox.embedded.ngrams import save_ngrams
+from trustydetox.embedded.tensors import load_tensors, save_tensors
 from trustydetox.errors import ConfigError, InputError, did_you_mean
 from trustydetox.steps.attributing import TokenHead
 from trustydetox.steps.editing import TAGS, Reader
@@ -224,6 +225,8 @@ class Build:
         for name in WEIGHTS:
             source = made / name if (made / name).is_file() else self.work / name
             shutil.copyfile(source, self.out / name)
+        # Stages go on from half precision; what ships takes half of that again.
+        save_tensors(load_tensors(made / "guide.safetensors"), self.out / "guide.safetensors")
         facts = self._facts()
         (self.out / "build.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
         tables = sorted(self.work.glob("tables-*.md"))
