@@ -205,3 +205,36 @@ def test_a_config_file_s_wrong_value_is_refused(run: Run, rows: Path, tmp_path: 
     ran = run("clean", rows, "-o", rows.with_name("out.jsonl"), "--config", config)
     assert ran.code == 2
     assert "--max-bad" in ran.err
+
+
+def test_roles_say_whose_words_are_edited(run: Run, tmp_path: Path) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    said = [{"role": role, "content": "you idiot"} for role in ("system", "user", "assistant")]
+    source.write_text(json.dumps({"messages": said}) + "\n")
+
+    def contents(*options: str) -> list[str]:
+        assert run("clean", source, "-o", out, "--recipe", FAKE, "--fresh", *options).code == 0
+        return [message["content"] for message in lines(out)[0]["messages"]]
+
+    assert contents() == ["you idiot", "you idiot", "you"]
+    assert contents("--roles", "user=edit, assistant=leave") == ["you idiot", "you", "you idiot"]
+    ran = run("scan", source, "--recipe", FAKE, "--roles", "system=score")
+    assert [json.loads(line)["field"] for line in ran.out.splitlines()] == [
+        f"/messages/{at}/content" for at in range(3)
+    ]
+
+
+def test_an_unknown_action_is_refused_by_name(run: Run, rows: Path) -> None:
+    ran = run("scan", rows, "--recipe", FAKE, "--roles", "user=edti")
+    assert ran.code == 2
+    assert ran.err == (
+        "error: --roles: expected ROLE=edit|score|leave, got 'user=edti'; did you mean 'edit'?\n"
+    )
+
+
+def test_other_roles_in_a_finished_run_are_a_conflict(run: Run, rows: Path) -> None:
+    out = rows.with_name("out.jsonl")
+    assert run("clean", rows, "-o", out, "--recipe", FAKE).code == 0
+    ran = run("clean", rows, "-o", out, "--recipe", FAKE, "--roles", "user=edit")
+    assert ran.code == 7
+    assert "roles" in ran.err

@@ -45,7 +45,10 @@ def test_a_bad_row_gives_its_number_and_the_reason(run: Run, rows: Path) -> None
     ran = run("scan", rows, "--recipe", FAKE)
 
     first, *others = map(json.loads, ran.out.splitlines())
-    assert first == {"row": 0, "error": "expected a string in 'text', got null"}
+    assert first == {
+        "row": 0,
+        "error": "expected a string or a list of messages in 'text', got null",
+    }
     assert [one["row"] for one in others] == [1, 2, 3]
     assert ran.code == 4
     assert ran.err == "error: 1 bad row is more than --max-bad 0\n"

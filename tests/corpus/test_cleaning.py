@@ -129,6 +129,69 @@ def test_a_prompt_is_scored_and_stays(tmp_path: Path) -> None:
     ]
 
 
+CHATS = (
+    b'{"messages": [{"role": "user", "content": "you idiot"}, '
+    b'{"content":"you moron,\\u00e9","role" : "assistant", "x": null}], "n": 1.50}\n'
+    b'{"messages": [{"role": "system", "content": "idiot"}, {"role": "assistant", '
+    b'"content": [{"type": "text", "text": "fine"}, {"type": "text", "text": "idiot!"}]}]}\n'
+    b'{"messages": [{"role": "assistant", "content": null, "tool_calls": [{"a": "idiot"}]}]}\n'
+    b'{"messages": "all of it, idiot"}\n'
+)
+
+
+def test_messages_are_mended_inside_their_row_and_all_else_keeps_its_bytes(tmp_path: Path) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_bytes(CHATS)
+    counts = clean_file(source, out, detoxifier=detoxifier())
+    mended = CHATS.replace(b"you moron,", b"you,").replace(b'"idiot!"', b'"!"')
+    assert out.read_bytes() == mended.replace(b"it, idiot", b"it,")
+    assert (counts.read, counts.written, counts.edited, counts.texts) == (4, 4, 3, 5)
+    records = _objects(tmp_path / "out.jsonl.detox" / "records.jsonl")
+    assert [(one["row"], one["field"], one["verdict"], one["reason"]) for one in records] == [
+        (0, "/messages/0/content", "unresolved", "score-only"),
+        (0, "/messages/1/content", "rewritten", ""),
+        (1, "/messages/1/content/0/text", "clean", ""),
+        (1, "/messages/1/content/1/text", "rewritten", ""),
+        (3, "messages", "rewritten", ""),
+    ]
+    revert_file(tmp_path / "out.jsonl.detox", tmp_path / "again.jsonl")
+    assert (tmp_path / "again.jsonl").read_bytes() == CHATS
+
+
+@pytest.mark.parametrize("target", ["out.json", "out.parquet"])
+def test_messages_keep_their_shape_in_another_format(tmp_path: Path, target: str) -> None:
+    source = tmp_path / "in.parquet"
+    rows = [
+        {"messages": [{"role": role, "content": f"you idiot {at}", "n": None}], "label": 3}
+        for at, role in enumerate(["user", "assistant", "tool"])
+    ]
+    schema = pa.schema(
+        [
+            ("messages", pa.list_(pa.struct({"role": "str", "content": "str", "n": "int8"}))),
+            ("label", "int32"),
+        ]
+    )
+    pq.write_table(pa.Table.from_pylist(rows, schema), source)
+    clean_file(source, tmp_path / target, detoxifier=detoxifier())
+    rows[1]["messages"][0]["content"] = "you 1"  # type: ignore[index]
+    if target == "out.json":
+        assert json.loads((tmp_path / target).read_bytes()) == rows
+    else:
+        table = pq.read_table(tmp_path / target)
+        assert table.to_pylist() == rows
+        assert table.schema.equals(schema)
+
+
+def test_what_a_preference_rejects_stays(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_bytes(
+        b'{"prompt": "a", "completion": "you idiot", "label": false}\n'
+        b'{"prompt": "a", "completion": "you idiot", "label": true}\n'
+    )
+    clean_file(tmp_path / "in.jsonl", tmp_path / "out.jsonl", detoxifier=detoxifier())
+    rows = _objects(tmp_path / "out.jsonl")
+    assert [row["completion"] for row in rows] == ["you idiot", "you"]
+
+
 def test_a_field_that_is_named_is_edited(tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_bytes(b'{"prompt": "you idiot", "chosen": "you moron"}\n')
     clean_file(

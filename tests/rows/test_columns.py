@@ -103,9 +103,18 @@ def test_a_missing_text_drops_the_row() -> None:
     ("row", "reason"),
     [
         ({"prompt": "a"}, "no column 'completion'"),
-        ({"prompt": "a", "completion": None}, "expected a string in 'completion', got null"),
-        ({"prompt": 1.5, "completion": "b"}, "expected a string in 'prompt', got a number"),
-        ({"prompt": b"a", "completion": "b"}, "expected a string in 'prompt', got a bytes"),
+        (
+            {"prompt": "a", "completion": None},
+            "expected a string or a list of messages in 'completion', got null",
+        ),
+        (
+            {"prompt": 1.5, "completion": "b"},
+            "expected a string or a list of messages in 'prompt', got a number",
+        ),
+        (
+            {"prompt": b"a", "completion": "b"},
+            "expected a string or a list of messages in 'prompt', got a bytes",
+        ),
     ],
 )
 def test_a_row_without_the_text_says_why(row: dict[str, Any], reason: str) -> None:

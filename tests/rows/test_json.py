@@ -9,9 +9,9 @@ from trustydetox.errors import InputError
 from trustydetox.rows.jsonvalues import (
     MAX_DEPTH,
     encode_row,
-    member_spans,
     parse_row,
-    replace_members,
+    replace_values,
+    value_span,
     without_line_breaks,
 )
 
@@ -64,19 +64,32 @@ def test_integers_beyond_64_bits_are_exact() -> None:
     assert parse_row(b'{"id": 123456789012345678901234567890}')["id"] == int("1234567890" * 3)
 
 
-def test_members_are_found_behind_nested_values_and_escapes() -> None:
-    raw = b'{"a": {"text": "no"}, "b\\"": [1, "]"], "te\\u0078t": "x", "n":-1.5e3}'
-    spans = {key: raw[start:end] for key, (start, end) in member_spans(raw).items()}
-    assert spans == {"a": b'{"text": "no"}', 'b"': b'[1, "]"]', "text": b'"x"', "n": b"-1.5e3"}
+def test_values_are_found_behind_nested_ones_and_escapes() -> None:
+    raw = b' {"a": {"text": "no"}, "b\\"": [1 ,"]", [{"c": "x"}] ], "te\\u0078t": "x", "n":-1.5e3}'
+    found = {
+        b'{"text": "no"}': ["a"],
+        b'"no"': ["a", "text"],
+        b'"]"': ['b"', "1"],
+        b'"x"': ['b"', "2", "0", "c"],
+        b"-1.5e3": ["n"],
+    }
+    for value, parts in found.items():
+        start, end = value_span(raw, parts)
+        assert raw[start:end] == value
+    for missing in (["c"], ['b"', "3"], ["a", "c"]):
+        with pytest.raises(KeyError):
+            value_span(raw, missing)
 
 
-def test_an_empty_object_has_no_members() -> None:
-    assert member_spans(b" { } ") == {}
+def test_an_empty_value_holds_nothing() -> None:
+    for raw in (b' {"a": { }} ', b'{"a": [ ]}'):
+        with pytest.raises(KeyError):
+            value_span(raw, ["a", "0"])
 
 
 def test_several_members_are_replaced_at_once() -> None:
     raw = b'{"b": "1", "a": "2", "c": 3}'
-    assert replace_members(raw, {"a": "long one", "b": ""}) == b'{"b": "", "a": "long one", "c": 3}'
+    assert replace_values(raw, {"a": "long one", "b": ""}) == b'{"b": "", "a": "long one", "c": 3}'
 
 
 @pytest.mark.parametrize(
@@ -87,7 +100,7 @@ def test_several_members_are_replaced_at_once() -> None:
     ],
 )
 def test_an_edited_value_is_escaped_as_its_row_is(raw: bytes, expected: bytes) -> None:
-    assert replace_members(raw, {"text": "é"}) == expected
+    assert replace_values(raw, {"text": "é"}) == expected
 
 
 def test_line_breaks_between_tokens_go_and_those_in_strings_stay_escaped() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from trustydetox.cli.options import Config, Field, Input, RecipeName, Threshold
+from trustydetox.cli.options import Config, Field, Input, RecipeName, Roles, Threshold, roles_in
 from trustydetox.cli.progress import progress
 from trustydetox.cli.summary import summary_lines
 from trustydetox.report import RowCounts, Summary, render_page, visible
@@ -39,6 +39,7 @@ def clean(
         ),
     ],
     field: Field = None,
+    roles: Roles = "",
     recipe: RecipeName = "mini",
     threshold: Threshold = None,
     fallback: Annotated[
@@ -117,6 +118,7 @@ def clean(
             out,
             detoxifier=build_recipe(chosen),
             fields=field or (),
+            roles=roles_in(roles),
             run=run,
             fresh=fresh,
             dry_run=dry_run,

@@ -9,6 +9,7 @@ import typer
 
 from trustydetox.errors import ConfigError, did_you_mean
 from trustydetox.recipes.reading import read_yaml
+from trustydetox.roles import Action
 
 NOT_IN_A_FILE = {"config", "help", "input_"}
 
@@ -60,6 +61,15 @@ Field = Annotated[
         show_default=False,
     ),
 ]
+Roles = Annotated[
+    str,
+    typer.Option(
+        metavar="ROLE=ACTION,…",
+        help="What to do with whose words in a conversation: edit, score or leave. Without it: "
+        "assistant=edit, user=score, and all others are left.",
+        show_default=False,
+    ),
+]
 RecipeName = Annotated[
     str, typer.Option(metavar="NAME|FILE.yaml", help="Which steps do the work; see `list`.")
 ]
@@ -71,6 +81,23 @@ Threshold = Annotated[
         show_default=False,
     ),
 ]
+
+
+def roles_in(given: str) -> dict[str, Action]:
+    """What `--roles` says."""
+    roles: dict[str, Action] = {}
+    for part in filter(None, given.split(",")):
+        role, _, action = part.partition("=")
+        known = [str(one) for one in Action]
+        if action.strip() not in known:
+            raise ConfigError(
+                f"--roles: expected ROLE={'|'.join(known)}, got {part!r}"
+                f"{did_you_mean(action, known)}"
+            )
+        roles[role.strip()] = Action(action.strip())
+    return roles
+
+
 Run = Annotated[
     Path, typer.Argument(metavar="RUN", help="The run folder that `clean` made beside its output.")
 ]

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from trustydetox.cli.clean import MaxBad, end_with_bad_rows
-from trustydetox.cli.options import Config, Field, Input, RecipeName, Threshold
+from trustydetox.cli.options import Config, Field, Input, RecipeName, Roles, Threshold, roles_in
 from trustydetox.cli.progress import progress
 from trustydetox.errors import ConfigError
 
@@ -22,6 +22,7 @@ def scan(
         typer.Option("-o", "--out", metavar="OUT.jsonl", help="Where the lines go; - is here."),
     ] = "-",
     field: Field = None,
+    roles: Roles = "",
     recipe: RecipeName = "mini",
     threshold: Threshold = None,
     max_bad: MaxBad = 0,
@@ -48,6 +49,7 @@ def scan(
             input_,
             detoxifier=load_recipe(recipe, threshold=threshold),
             fields=field or (),
+            roles=roles_in(roles),
             progress=advance,
         ):
             bad += "error" in one

@@ -40,8 +40,10 @@ Observe = Callable[[int, str, Record], object]
 Progress = Callable[[int, float | None], object]
 Documents = Callable[[Counts], Mapping[str, str]]
 
+NO_ROLES: Mapping[str, Action] = {}
+
 SCORE_ONLY = "score-only"
-"""Why a toxic text in a column that is only scored is unresolved."""
+"""Why a toxic text that is only scored is unresolved."""
 
 
 def clean_file(
@@ -50,6 +52,7 @@ def clean_file(
     *,
     detoxifier: Detoxifier,
     fields: Sequence[str] = (),
+    roles: Mapping[str, Action] = NO_ROLES,
     run: str | os.PathLike[str] | None = None,
     fresh: bool = False,
     dry_run: bool = False,
@@ -65,8 +68,10 @@ def clean_file(
     quarantine; a row with a dropped text is dropped. Memory doesn't grow with the file.
 
     source, destination: file names whose endings name formats; `-` is standard input or output.
-    fields: the columns to clean; without them TRL's text columns, of which `prompt` and
-        `rejected` are only scored, else the only text column.
+    fields: the columns to clean; without them TRL's, of which `prompt` and `rejected` are only
+        scored, else the only one that holds text or conversations.
+    roles: what may be done to whose words in a conversation. Without them what the assistant says
+        is edited, what the user says is scored, all else is left alone.
     run: the run folder, `DESTINATION.detox` unless given; standard output needs one.
     fresh: replace a finished run in that folder, whatever its settings.
     dry_run: do all but write.
@@ -89,12 +94,13 @@ def clean_file(
     with plain_errors(destination), ExitStack() as stack:
         given = Source(source, max_row_bytes=max_row_bytes, keeps_bytes=is_copy and not dry_run)
         stack.callback(given.reader.close)
-        passages = PassageReader(given.reader, fields, is_whole=origin.table != target.table)
+        passages = PassageReader(given.reader, fields, roles, is_whole=origin.table != target.table)
         folder: RunFolder | None = None
         plan: dict[str, Any] = {}
         if not dry_run:
             place = Path(run) if run is not None else run_folder(destination)
-            plan = _plan(given, destination, place, detoxifier, fields, settings or {})
+            plan = _plan(given, destination, place, detoxifier, settings or {})
+            plan |= {"fields": list(fields), "roles": dict(roles)}
             folder = stack.enter_context(RunFolder(place, plan, fresh=fresh))
             if is_copy:
                 given.copy_into(folder.open(COPY + _ending(source)))
@@ -268,7 +274,6 @@ def _plan(
     destination: str,
     place: Path,
     detoxifier: Detoxifier,
-    fields: Sequence[str],
     settings: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What is known of the manifest before the run."""
@@ -279,7 +284,6 @@ def _plan(
         "fallback": detoxifier.fallback,
         "settings": {key: value for key, value in settings.items() if key not in known_apart},
         "models": dict(settings.get("models", {})),
-        "fields": list(fields),
         "input": {} if source.name == "-" else source.fingerprint,
         "output": {
             "path": "-" if destination == "-" else os.path.relpath(destination, place.parent)

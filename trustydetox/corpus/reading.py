@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from trustydetox.corpus.windows import windows
 from trustydetox.errors import InputError
-from trustydetox.roles import Passage
+from trustydetox.roles import Action, Passage
 from trustydetox.rows import Columns, Reader, Row, choose_columns
 
 
@@ -27,17 +28,26 @@ class PassageReader:
     anything is made of it.
 
     fields: as in `choose_columns`.
+    roles: what may be done to whose words in a conversation, where not what `Columns` says.
     is_whole: whether the values of all columns are needed, not those of the chosen ones alone.
     columns: what was chosen; None as long as no readable row has come.
     """
 
-    def __init__(self, reader: Reader, fields: Sequence[str], *, is_whole: bool = False) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        fields: Sequence[str],
+        roles: Mapping[str, Action],
+        *,
+        is_whole: bool = False,
+    ) -> None:
         self._reader = reader
         self._fields = fields
-        self.columns: Columns | None = choose_columns(fields, reader.columns, [])
+        self._roles = roles
+        self.columns: Columns | None = self._chosen([])
         wanted = None
         if self.columns is not None and not is_whole:
-            wanted = list(self.columns.actions)
+            wanted = self.columns.needed
         rows = windows(reader.rows(wanted))
         first = next(rows, [])
         self._choose(first)
@@ -51,7 +61,13 @@ class PassageReader:
     def _choose(self, window: Sequence[Row]) -> None:
         if self.columns is None:
             good = [row.values for row in window if not row.error]
-            self.columns = choose_columns(self._fields, self._reader.columns, good)
+            self.columns = self._chosen(good)
+
+    def _chosen(self, rows: Sequence[Mapping[str, Any]]) -> Columns | None:
+        columns = choose_columns(self._fields, self._reader.columns, rows)
+        if columns is None:
+            return None
+        return replace(columns, roles={**columns.roles, **self._roles})
 
     def _found(self, row: Row) -> Found:
         if row.error or self.columns is None:

@@ -27,7 +27,17 @@ LEDGER = "ledger"
 CHANGES = f"{LEDGER}/changes.jsonl"
 COPY = f"{LEDGER}/input"
 
-DECIDING = ("recipe", "settings", "models", "threshold", "fallback", "fields", "input", "output")
+DECIDING = (
+    "recipe",
+    "settings",
+    "models",
+    "threshold",
+    "fallback",
+    "fields",
+    "roles",
+    "input",
+    "output",
+)
 """Keys of a manifest in which two runs of one folder must agree."""
 
 PACKAGES = ("trustydetox", "torch", "transformers", "captum", "pyarrow", "numpy")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from trustydetox.corpus.batching import try_all
-from trustydetox.corpus.cleaning import Progress
+from trustydetox.corpus.cleaning import NO_ROLES, Progress
 from trustydetox.corpus.reading import PassageReader
 from trustydetox.corpus.recordlines import found_object
 from trustydetox.detoxifier import Detoxifier
+from trustydetox.roles import Action
 from trustydetox.rows import MAX_ROW_BYTES, Reader, open_reader
 
 
@@ -19,19 +20,21 @@ def scan_file(
     *,
     detoxifier: Detoxifier,
     fields: Sequence[str] = (),
+    roles: Mapping[str, Action] = NO_ROLES,
     max_row_bytes: int = MAX_ROW_BYTES,
     progress: Progress | None = None,
 ) -> Iterator[dict[str, Any]]:
     """One object per text, in order: `row`, `field`, `toxicity`, `toxic`, `by_label`, `spans`.
 
     A bad row gives one object of `row` and `error`. Raises InputError at once where the file
-    can't be read or lacks the fields. Columns that `clean_file` only scores are scanned too.
+    can't be read or lacks the fields. What `clean_file` only scores is scanned too, what it
+    leaves alone is not.
 
     progress: told (rows done, share of the input read or None) after each window.
     """
     reader = open_reader(os.fspath(source), max_row_bytes=max_row_bytes)
     try:
-        passages = PassageReader(reader, fields)
+        passages = PassageReader(reader, fields, roles)
     except BaseException:
         reader.close()
         raise

@@ -1,57 +1,191 @@
-"""Rows whose texts are whole columns: which columns those are, and what may be done to them."""
+"""Rows as TRL and its neighbours write them: where the texts are, and what may be done to them.
+
+A column holds a text, or a conversation: a list of messages with `role` and `content` (ChatML, as
+TRL has it) or `from` and `value` (ShareGPT). Both kinds may stand in any column, row by row.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from trustydetox.errors import ConfigError, InputError, did_you_mean
 from trustydetox.roles import Action, Passage
 from trustydetox.rows.jsonvalues import kind_of_value
+from trustydetox.rows.pointers import parts_of, pointer_of, replaced
 
-ROLES = {
+SPEAKERS = {
     "text": "text",
     "prompt": "user",
     "completion": "assistant",
     "chosen": "assistant",
     "rejected": "assistant",
+    "messages": "text",
+    "conversations": "text",
 }
-"""The text columns that TRL knows, and whose words they hold."""
+"""The columns that TRL and ShareGPT know, and whose words they hold where they hold one text."""
 
-SCORED = frozenset({"prompt", "rejected"})
+ALPACA = {"instruction": "user", "input": "user", "output": "assistant"}
+"""Alpaca's columns, looked for where `instruction` and `output` are both there."""
+
+SCORED = frozenset({"prompt", "rejected", "instruction", "input"})
 """Only scored unless named: mending what a preference rejects would destroy the preference."""
+
+ROLES: Mapping[str, Action] = {
+    "text": Action.EDIT,
+    "assistant": Action.EDIT,
+    "user": Action.SCORE,
+    "system": Action.LEAVE,
+    "developer": Action.LEAVE,
+    "tool": Action.LEAVE,
+}
+"""What may be done to whose words in a conversation, unless told otherwise."""
+
+ALIASES = {
+    "human": "user",
+    "gpt": "assistant",
+    "model": "assistant",
+    "chatgpt": "assistant",
+    "bing": "assistant",
+    "bard": "assistant",
+    "function": "tool",
+    "function_call": "tool",
+    "function_response": "tool",
+    "observation": "tool",
+    "ipython": "tool",
+}
+"""What ShareGPT files and chat templates call the roles."""
+
+LABEL = "label"
+"""TRL's column that says, in unpaired preferences, whether the completion is a good one."""
+
+_STRENGTH = {Action.LEAVE: 0, Action.SCORE: 1, Action.EDIT: 2}
+
+
+class _Place(NamedTuple):
+    """A text inside a row, before it is known what may be done to it."""
+
+    parts: tuple[str | int, ...]
+    role: str
+    text: str
+    is_message: bool
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The RowFormat of named text columns; a passage's path is its column's name."""
+    """The RowFormat of named columns; each holds a text or a conversation.
+
+    roles: what may be done to whose words in a conversation; no more than the column allows.
+        A role that isn't among them is left alone.
+    """
 
     actions: Mapping[str, Action]
+    roles: Mapping[str, Action] = field(default_factory=lambda: dict(ROLES))
 
     def __post_init__(self) -> None:
         if not self.actions:
             raise ConfigError("expected at least one column, got none")
 
+    @property
+    def needed(self) -> list[str]:
+        """The columns that must be read from a file."""
+        return [*self.actions, LABEL] if "completion" in self.actions else [*self.actions]
+
     def read(self, row: Mapping[str, Any], /) -> list[Passage]:
-        """One passage per column; InputError where it is missing or no string."""
+        """The texts of every column that aren't to be left alone.
+
+        InputError where a column is missing or holds anything else.
+        """
         passages: list[Passage] = []
         for name, action in self.actions.items():
-            text = row.get(name)
-            if not isinstance(text, str):
-                if name not in row:
-                    raise InputError(f"no column {name!r}")
-                raise InputError(f"expected a string in {name!r}, got {kind_of_value(text)}")
-            passages.append(Passage(name, ROLES.get(name, "text"), text, action))
+            if name == "completion" and row.get(LABEL) is False:
+                # An unpaired preference: what it rejects must stay as bad as it is.
+                action = _weaker(action, Action.SCORE)
+            for place in _places(name, row):
+                allowed = action
+                if place.is_message:
+                    allowed = _weaker(action, self.roles.get(place.role, Action.LEAVE))
+                if allowed is not Action.LEAVE:
+                    path = pointer_of(*place.parts)
+                    passages.append(Passage(path, place.role, place.text, allowed))
         return passages
 
     def write(
         self, row: Mapping[str, Any], texts: Sequence[str | None], /
     ) -> dict[str, Any] | None:
-        """The row with the columns' texts replaced, in its own order of columns."""
-        if None in texts:
-            return None
-        return {**row, **dict(zip(self.actions, texts, strict=True))}
+        """The row with its texts replaced, in its own order of columns."""
+        values = dict(row)
+        for passage, text in zip(self.read(row), texts, strict=True):
+            if text is None:
+                return None
+            if text != passage.text:
+                values = replaced(values, parts_of(passage.path), text)
+        return values
+
+
+def _weaker(one: Action, other: Action) -> Action:
+    return min(one, other, key=_STRENGTH.__getitem__)
+
+
+def _places(name: str, row: Mapping[str, Any]) -> Iterator[_Place]:
+    """The texts of a column."""
+    value = row.get(name)
+    if isinstance(value, str):
+        yield _Place((name,), (SPEAKERS | ALPACA).get(name, "text"), value, False)
+        return
+    if name not in row:
+        raise InputError(f"no column {name!r}")
+    if not isinstance(value, list | tuple):
+        raise InputError(
+            f"expected a string or a list of messages in {name!r}, got {kind_of_value(value)}"
+        )
+    for at, message in enumerate(value):
+        yield from _message((name, at), message)
+
+
+def _message(parts: tuple[str | int, ...], message: Any) -> Iterator[_Place]:
+    """The texts of a message: its content, or those of its parts that are text."""
+    where = pointer_of(*parts)
+    if not isinstance(message, Mapping):
+        raise InputError(f"expected a message at {where}, got {kind_of_value(message)}")
+    role_key, text_key = _keys(message)
+    if not role_key:
+        raise InputError(f"a message without role and content, or from and value, at {where}")
+    role = str(message[role_key])
+    role = ALIASES.get(role.lower(), role.lower())
+    content = message.get(text_key)
+    if isinstance(content, str):
+        yield _Place((*parts, text_key), role, content, True)
+    elif isinstance(content, list | tuple):
+        for at, part in enumerate(content):
+            if not isinstance(part, Mapping):
+                raise InputError(
+                    f"expected a part of a message at {where}/{text_key}/{at}, "
+                    f"got {kind_of_value(part)}"
+                )
+            if isinstance(part.get("text"), str) and part.get("type", "text") == "text":
+                yield _Place((*parts, text_key, at, "text"), role, part["text"], True)
+    elif content is not None:
+        # Null is what stands beside tool calls.
+        raise InputError(f"expected a string at {where}/{text_key}, got {kind_of_value(content)}")
+
+
+def _keys(message: Mapping[str, Any]) -> tuple[str, str]:
+    """The keys of a message's role and text; `""` where it has none."""
+    if message.get("role") is not None:
+        return "role", "content"
+    if message.get("from") is not None and "value" in message:
+        return "from", "value"
+    return "", ""
+
+
+def holds_text(value: Any) -> bool:
+    """Whether a value is a text or a conversation."""
+    if isinstance(value, str):
+        return True
+    is_list = isinstance(value, list | tuple) and len(value) > 0
+    return is_list and all(isinstance(one, Mapping) and _keys(one)[0] for one in value)
 
 
 def choose_columns(
@@ -68,20 +202,23 @@ def choose_columns(
     """
     if known is None and not rows:
         return None
-    holds_text = dict(known or {})
+    texts = dict(known or {})
     if known is None:
         for row in rows:
             for name, value in row.items():
-                holds_text[name] = holds_text.get(name, False) or isinstance(value, str)
+                texts[name] = texts.get(name, False) or holds_text(value)
     if fields:
-        return _named(fields, holds_text)
-    chosen = [name for name in ROLES if holds_text.get(name)]
+        return _named(fields, texts)
+    chosen = [name for name in SPEAKERS if texts.get(name)]
+    if not chosen and texts.get("instruction") and texts.get("output"):
+        chosen = [name for name in ALPACA if texts.get(name)]
+    is_known = bool(chosen)
     if not chosen:
-        chosen = [name for name, is_text in holds_text.items() if is_text]
+        chosen = [name for name, is_text in texts.items() if is_text]
         if len(chosen) > 1:
             # A CSV file has no types: a column of numbers is text to its reader.
             chosen = [name for name in chosen if not _is_numeric(name, rows)]
-    if len(chosen) == 1 or any(name in ROLES for name in chosen):
+    if len(chosen) == 1 or is_known:
         scored = {name for name in chosen if name in SCORED}
         # A file of nothing but prompts is a file of texts.
         if len(scored) == len(chosen):
@@ -89,20 +226,20 @@ def choose_columns(
         return Columns({name: Action.SCORE if name in scored else Action.EDIT for name in chosen})
     if not rows:
         return None
-    listed = ", ".join(map(repr, holds_text)) or "none"
+    listed = ", ".join(map(repr, texts)) or "none"
     raise InputError(
-        f"which column holds the text? expected one of {', '.join(ROLES)} or a single text "
-        f"column; columns: {listed}; name it with --field"
+        f"which column holds the text? expected one of {', '.join(SPEAKERS)}, Alpaca's, or a "
+        f"single text column; columns: {listed}; name it with --field"
     )
 
 
-def _named(fields: Sequence[str], holds_text: Mapping[str, bool]) -> Columns:
+def _named(fields: Sequence[str], texts: Mapping[str, bool]) -> Columns:
     for name in fields:
-        if name not in holds_text:
-            near = did_you_mean(name, holds_text)
-            listed = ", ".join(map(repr, holds_text)) or "none"
+        if name not in texts:
+            near = did_you_mean(name, texts)
+            listed = ", ".join(map(repr, texts)) or "none"
             raise InputError(f"no column is called {name!r}{near} (columns: {listed})")
-        if not holds_text[name]:
+        if not texts[name]:
             raise InputError(f"column {name!r} holds no text")
     return Columns(dict.fromkeys(fields, Action.EDIT))
 

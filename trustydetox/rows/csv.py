@@ -13,6 +13,7 @@ from typing import Any
 
 from trustydetox.errors import InputError
 from trustydetox.rows.lines import BOM, Line, split_lines, too_long
+from trustydetox.rows.pointers import pointer_of
 from trustydetox.rows.streams import Stream
 from trustydetox.rows.tables import CopyingWriter, Row
 
@@ -175,9 +176,9 @@ class CsvReader:
         text = row.raw.decode()
         fields = cut_fields(text, self.delimiter)
         for name, (_, start, end) in reversed(list(zip(self._names, fields, strict=True))):
-            if name in edits:
+            if (path := pointer_of(name)) in edits:
                 quoted = text.startswith('"', start)
-                value = encode_field(edits[name], self.delimiter, quoted=quoted)
+                value = encode_field(edits[path], self.delimiter, quoted=quoted)
                 text = text[:start] + value + text[end:]
         if not _body(text):
             # A blank line would be no record at all.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from trustydetox.errors import InputError
-from trustydetox.rows.jsonvalues import parse_row, replace_members, without_line_breaks
+from trustydetox.rows.jsonvalues import parse_row, replace_values, without_line_breaks
 from trustydetox.rows.lines import LineReader
 from trustydetox.rows.streams import Stream
 from trustydetox.rows.tables import CopyingWriter, Row
@@ -29,8 +29,8 @@ def read_json_lines(stream: Stream, name: str, limit: int) -> LineReader:
 
 
 def edit_json(row: Row, edits: Mapping[str, str]) -> bytes:
-    """A JSON row's bytes with the values of some keys replaced."""
-    return replace_members(row.raw, edits)
+    """A JSON row's bytes with the values at some paths replaced."""
+    return replace_values(row.raw, edits)
 
 
 def copy_json_lines() -> CopyingWriter:

@@ -11,10 +11,11 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trustydetox.errors import InputError
+from trustydetox.rows.pointers import parts_of
 
 MAX_DEPTH = 500
 """Deepest nesting of a row; the parser's own limit varies with the depth of the call."""
@@ -22,6 +23,7 @@ MAX_DEPTH = 500
 _STRING = rb'"(?:[^"\\]++|\\.)*+"'
 _STEP = re.compile(_STRING + rb"|[{}\[\]]", re.DOTALL)
 _MEMBER = re.compile(rb"[\s,]*+(" + _STRING + rb")\s*+:\s*+", re.DOTALL)
+_ITEM = re.compile(rb"[\s,]*+(?!\])")
 _SCALAR = re.compile(_STRING + rb"|[^,\]}\s]++", re.DOTALL)
 _LINE_BREAKS = re.compile(rb"(" + _STRING + rb")|\s*[\r\n]\s*", re.DOTALL)
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -93,13 +95,26 @@ def _depth(raw: bytes) -> int:
     return deepest
 
 
-def member_spans(raw: bytes) -> dict[str, tuple[int, int]]:
-    """Where in `raw` the value of each top-level key is; `raw` must be a row that parses."""
+def value_span(raw: bytes, parts: Sequence[str]) -> tuple[int, int]:
+    """Where in `raw` the value at `parts` is; `raw` must be a row that parses and has it."""
+    start, end = raw.index(b"{"), len(raw)
+    for part in parts:
+        start, end = _children(raw, start)[part]
+    return start, end
+
+
+def _children(raw: bytes, start: int) -> dict[str, tuple[int, int]]:
+    """Where the values of an object or an array are, by key or by position."""
     spans: dict[str, tuple[int, int]] = {}
-    at = raw.index(b"{") + 1
-    while member := _MEMBER.match(raw, at):
-        at = _value_end(raw, member.end())
-        spans[json.loads(member[1])] = (member.end(), at)
+    at = start + 1
+    if raw[start] == ord("{"):
+        while member := _MEMBER.match(raw, at):
+            at = _value_end(raw, member.end())
+            spans[json.loads(member[1])] = (member.end(), at)
+        return spans
+    while item := _ITEM.match(raw, at):
+        at = _value_end(raw, item.end())
+        spans[str(len(spans))] = (item.end(), at)
     return spans
 
 
@@ -117,16 +132,16 @@ def _value_end(raw: bytes, start: int) -> int:
     raise AssertionError("the row parses, so every bracket is closed")
 
 
-def replace_members(raw: bytes, edits: Mapping[str, str]) -> bytes:
-    r"""`raw` with the values of some top-level keys replaced by strings, all other bytes kept.
+def replace_values(raw: bytes, edits: Mapping[str, str]) -> bytes:
+    r"""`raw` with the values at some paths replaced by strings, all other bytes kept.
 
     A row in plain ASCII stays so (`\u00e9`), any other gets UTF-8.
     """
-    spans = member_spans(raw)
+    spans = {path: value_span(raw, parts_of(path)) for path in edits}
     ascii_only = raw.isascii()
-    for key in sorted(edits, key=lambda key: spans[key], reverse=True):
-        start, end = spans[key]
-        value = json.dumps(edits[key], ensure_ascii=ascii_only).encode()
+    for path in sorted(edits, key=spans.__getitem__, reverse=True):
+        start, end = spans[path]
+        value = json.dumps(edits[path], ensure_ascii=ascii_only).encode()
         raw = raw[:start] + value + raw[end:]
     return raw
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from trustydetox.errors import InputError
+from trustydetox.rows.pointers import parts_of, replaced
 from trustydetox.rows.streams import kind_of
 from trustydetox.rows.tables import Row
 
@@ -69,7 +70,8 @@ class ParquetReader:
             if names.count(column) > 1:
                 raise InputError(f"{name} has two columns named {column[:80]!r}")
         self.columns: Mapping[str, bool] = {
-            field.name: _is_text(field.type) for field in self.schema
+            field.name: _is_text(field.type) or _is_conversation(field.type)
+            for field in self.schema
         }
         self._read = 0
 
@@ -144,6 +146,18 @@ def _is_text(kind: Any) -> bool:
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
+def _is_conversation(kind: Any) -> bool:
+    import pyarrow.types as types
+
+    if not (types.is_list(kind) or types.is_large_list(kind)):
+        return False
+    item = kind.value_type
+    if not types.is_struct(item):
+        return False
+    keys = {item.field(at).name for at in range(item.num_fields)}
+    return {"role", "content"} <= keys or {"from", "value"} <= keys
+
+
 class _Groups:
     """Slices in, row groups out."""
 
@@ -185,7 +199,7 @@ class ParquetCopier:
         self._groups = _Groups(sink, reader.schema, _compression(reader.file.metadata))
         self._cells: Cells | None = None
         self._kept: list[int] = []
-        self._edits: dict[str, dict[int, str]] = {}
+        self._edits: dict[str, dict[int, list[tuple[list[str], str]]]] = {}
 
     def keep(self, row: Row, values: Mapping[str, Any], edits: Mapping[str, str]) -> bytes:
         """Nothing yet: the slice is written when its last row has come."""
@@ -195,8 +209,10 @@ class ParquetCopier:
             if self._cells is not None and self._cells.group != cells.group:
                 self._groups.cut()
             self._cells = cells
-        for name, text in edits.items():
-            self._edits.setdefault(name, {})[len(self._kept)] = text
+        for path, text in edits.items():
+            name, *inside = parts_of(path)
+            rows = self._edits.setdefault(name, {})
+            rows.setdefault(len(self._kept), []).append((inside, text))
         self._kept.append(cells.position)
         return b""
 
@@ -220,11 +236,12 @@ class ParquetCopier:
             # Slices, because `take` doesn't know every type.
             runs = [batch.slice(start, length) for start, length in _runs(self._kept)]
             (batch,) = pa.Table.from_batches(runs).combine_chunks().to_batches()
-        for name, texts in self._edits.items():
+        for name, rows in self._edits.items():
             at = batch.schema.get_field_index(name)
             column = batch.column(at).to_pylist()
-            for position, text in texts.items():
-                column[position] = text
+            for position, edits in rows.items():
+                for inside, text in edits:
+                    column[position] = replaced(column[position], inside, text)
             batch = batch.set_column(
                 at, batch.schema.field(at), pa.array(column, batch.schema.field(at).type)
             )

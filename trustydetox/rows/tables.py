@@ -64,7 +64,7 @@ class Writer(Protocol):
     """Rows in, bytes out, in order."""
 
     def keep(self, row: Row, values: Mapping[str, Any], edits: Mapping[str, str]) -> bytes:
-        """The bytes of a row that stays, `edits` (column -> new text) made.
+        """The bytes of a row that stays, `edits` (path -> new text) made.
 
         `values` are the row's after the edits. Raises InputError where the format can't hold
         them unchanged in value and type.
