@@ -58,7 +58,7 @@ ENCODER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 # Hate without a telltale word is what takes more than one pass to learn.
 DOCUMENT = Schedule(
     "document",
-    passes=2,
+    passes=3,
     often=frozenset({"edos", "safenlp_toxigen", "sbic"}),
     others=2,
     rate=6e-5,
