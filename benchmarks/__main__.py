@@ -33,6 +33,7 @@ def main() -> None:
         "padding": lambda: models.padding(4 * asked.rows),
         "forward": lambda: models.forward(asked.rows),
         "attribution": models.attribution,
+        "rewriting": lambda: models.rewriting(asked.rows // 10),
         "outside": lambda: runs.outside_the_models(asked.rows),
         "speed": lambda: runs.speed(asked.rows),
         "memory": lambda: runs.memory(asked.memory_rows),

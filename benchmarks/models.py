@@ -84,6 +84,29 @@ def attribution() -> list[Found]:
     ]  # fmt: skip
 
 
+def rewriting(texts: int) -> list[Found]:
+    """A whole rewrite of a text of 25 words: alone, and in batches beside scoring the same."""
+    detoxifier = load_recipe("mini")
+    made = rows.toxic(texts)
+    works = {
+        "score": partial(detoxifier.score, made),
+        "rewrite": lambda: list(detoxifier.run(made)),
+        "one by one": lambda: [record for text in made for record in detoxifier.run([text])],
+    }
+    timings = in_turns(works, repeats=3)
+    how = f"{texts} toxic texts of 25 words, mini"
+    alone = [1000 * cpu / texts for cpu in timings["one by one"].cpu]
+    return [
+        Found("a rewrite alone", "CPU ms", Spread.of(alone), "", how, timings["one by one"].load),
+        *(
+            Found(f"{name}, in batches", "texts per CPU second",
+                  Spread.of([texts / cpu for cpu in timing.cpu]), "", how, timing.load)
+            for name, timing in timings.items()
+            if name != "one by one"
+        ),
+    ]  # fmt: skip
+
+
 def _scorer() -> EncoderScorer:
     scorer: Any = load_recipe("mini").scorer
     if not isinstance(scorer, EncoderScorer):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
-from itertools import count, islice
+from itertools import count, islice, product
 from pathlib import Path
 
 SHORT = (
@@ -29,6 +29,16 @@ def bundled(n: int) -> list[str]:
 def short(n: int) -> list[str]:
     """Short texts, one in seven toxic."""
     return [f"{text} {k}" for k, text in islice(_rounds(SHORT), n)]
+
+
+def toxic(n: int) -> list[str]:
+    """Texts of 25 words with one or two insults."""
+    text = (
+        "the {} who wrote this guide for the {} printer forgot to say that you hold"
+        " both its buttons for ten seconds until {} lights"
+    )
+    pairs = list(product(("idiot", "moron", "fool"), ("crappy", "damn", "new")))
+    return [text.format(*pairs[k % len(pairs)], k) for k in range(n)]
 
 
 def write(path: Path, texts: list[str]) -> Path:

@@ -8,7 +8,9 @@ import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from trustydetox.embedded.editor import Editor, new_editor
+from trustydetox.embedded.fluency import SHIFT, Fluency, numbers
 from trustydetox.embedded.guide import Guide, new_guide
+from trustydetox.embedded.kneserney import KneserNey
 from trustydetox.steps.editing import TAGS
 
 WORDS = (
@@ -65,3 +67,11 @@ def tiny_editor(seed: int = 0) -> Editor:
         part.eval()
     torch.nn.init.normal_(editor.tagger.weight, std=0.5)
     return editor
+
+
+def tiny_fluency() -> Fluency:
+    """What a few sentences of the words above teach."""
+    tokenizer = tiny_tokenizer()
+    lines = ["you are nice", "you are very good", "it was a nice day", "they are nice people"]
+    size = tokenizer.get_vocab_size() + SHIFT
+    return Fluency(tokenizer, KneserNey.learn(numbers(tokenizer, lines), size, order=3))

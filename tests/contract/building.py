@@ -16,11 +16,15 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from tests.fakes import Deleter, Replacer, WordAttributor, WordScorer
+from tests.networks import tiny_editor, tiny_fluency
 from trustydetox import embedded
-from trustydetox.embedded.guide import Guide, load_guide, new_guide
+from trustydetox.embedded.editor import load_editor
+from trustydetox.embedded.fluency import load_fluency
+from trustydetox.embedded.guide import Guide, load_guide, load_marker, new_guide
 from trustydetox.embedded.ngrams import NgramWeights, load_ngrams
 from trustydetox.recipes import step_named
 from trustydetox.steps.infilling import load_phrases, phrase_key
+from trustydetox.steps.ranking import FEATURES
 from trustydetox.steps.viewing import DetectionView, KnownWords
 
 # Deleting each word in turn takes time by the square of the words; a path has many points.
@@ -32,6 +36,7 @@ def part(name: str, weights: str) -> Any:
     """What a step's setting of this name gets; `weights`: `tiny` or `embedded`."""
     parts: dict[str, Callable[[], Any]] = {
         "guide": tiny_guide if weights == "tiny" else lambda: load_guide(embedded.FOLDER),
+        "marker": tiny_guide if weights == "tiny" else lambda: load_marker(embedded.FOLDER),
         "ngrams": (
             tiny_ngrams
             if weights == "tiny"
@@ -47,8 +52,13 @@ def part(name: str, weights: str) -> Any:
             if weights == "tiny"
             else lambda: load_phrases(embedded.FOLDER / "phrases.json.gz")
         ),
+        "editor": tiny_editor if weights == "tiny" else lambda: load_editor(embedded.FOLDER),
+        "fluency": tiny_fluency if weights == "tiny" else lambda: load_fluency(embedded.FOLDER),
+        "ranks": lambda: dict.fromkeys(FEATURES, -0.5),
         "view": lambda: DetectionView(tiny_known()),
         "scorer": WordScorer,
+        "scorers": lambda: (WordScorer(), WordScorer({"fool": 0.4})),
+        "infiller": lambda: Replacer({"idiot": ("person", "fool")}),
         "attributors": lambda: (WordAttributor(), WordAttributor()),
         "infillers": lambda: (Deleter(), Replacer({"idiot": ("person", "fool")})),
         "threshold": lambda: 0.5,
@@ -74,7 +84,8 @@ def reads_weights(group: str, name: str) -> bool:
         make = step_named(group, name)
     except (AttributeError, ImportError):
         return False  # A line of the table that leads nowhere fails in tests of its own.
-    return bool({"guide", "ngrams", "known", "table"} & inspect.signature(make).parameters.keys())
+    own = {"guide", "marker", "ngrams", "known", "table", "editor", "fluency"}
+    return bool(own & inspect.signature(make).parameters.keys())
 
 
 def tiny_known() -> KnownWords:

@@ -46,7 +46,7 @@ def test_results_are_written_as_json_and_markdown(tmp_path: Path) -> None:
     assert "| it | 2.5 s | 2 to 3 | 5 | <= 2: missed | 1.0 to 2.0 | so |" in table
 
 
-@pytest.mark.parametrize("made", [rows.bundled, rows.short])
+@pytest.mark.parametrize("made", [rows.bundled, rows.short, rows.toxic])
 def test_rows_are_as_many_as_asked_for_and_all_different(made: object) -> None:
     texts = made(1000)  # type: ignore[operator]
     assert len(texts) == len(set(texts)) == 1000

@@ -9,7 +9,15 @@ from trustydetox.errors import ConfigError
 from trustydetox.records import Finding, Rewrite, Toxicity
 from trustydetox.roles import Check
 from trustydetox.spans import Edit, Span
-from trustydetox.steps.checking import Contained, FactsKept, LessToxic, NotEmptied, NothingNew
+from trustydetox.steps.checking import (
+    Contained,
+    FactsKept,
+    LessToxic,
+    NotEmptied,
+    NothingNew,
+    Whole,
+    dangling,
+)
 from trustydetox.steps.viewing import DetectionView, KnownWords
 
 KNOWN = KnownWords.of(["idiot", "moron", "damn"])
@@ -85,6 +93,11 @@ def test_a_disguised_word_that_came_in_is_seen_in_the_detection_view() -> None:
         ("dont damn do it", "dont damn", "do not", 0),
         ("no idiot here", "no idiot", "nobody", 0),
         ("a knot, a note, nota", "a knot", "it", 0),  # words that hold one
+        ("a damn 5kg weight", "damn 5kg ", "", 1),  # a number with its unit
+        ("a damn 5kg weight", "5kg", "5lb", 2),
+        ("you 4ss", "4ss", "fool", 0),  # no unit
+        ("run `rm damn` now", "damn", "it", 2),  # code went and other code came
+        ("it must damn work", "must damn", "might", 2),
     ],
 )
 def test_numbers_addresses_and_negations_that_went_or_came_are_counted(
@@ -93,6 +106,30 @@ def test_numbers_addresses_and_negations_that_went_or_came_are_counted(
     assert finding(FactsKept(), rewritten(text, (old, new))) == Finding(
         "facts-kept", count == 0, float(count), 1.0
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("you are an", 1),
+        ("you are an idiot.", 0),
+        ("clinton is , twice .", 1),
+        ("This is your. And that is\nThe end is", 3),
+        ("ban, plan, this, won't be", 1),  # words that only end like one
+        ("don't you dare to!", 1),
+        ("", 0),
+    ],
+)
+def test_a_word_that_asks_for_another_dangles_before_a_sign_or_the_end(
+    text: str, count: int
+) -> None:
+    assert dangling(text) == count
+
+
+def test_only_what_an_edit_left_dangling_counts() -> None:
+    assert not finding(Whole(), rewritten("You are an idiot.", ("an idiot", "an"))).passed
+    assert finding(Whole(), rewritten("You idiot are the.", ("idiot ", ""))).passed
+    assert finding(Whole(), rewritten("You are an idiot.", ("an idiot", "wrong"))).value == 0.0
 
 
 def test_facts_of_an_unedited_text_are_kept() -> None:
@@ -146,7 +183,7 @@ def test_a_limit_that_is_no_share_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "check",
-    [LessToxic(LengthScorer()), NothingNew(KNOWN), FactsKept(), Contained(), NotEmptied()],
+    [LessToxic(LengthScorer()), NothingNew(KNOWN), FactsKept(), Whole(), Contained(), NotEmptied()],
     ids=lambda check: check.name,
 )
 def test_checks_answer_one_finding_per_candidate_in_order(check: Check) -> None:

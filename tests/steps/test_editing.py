@@ -155,6 +155,17 @@ def test_the_case_of_the_replaced_word_is_kept() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"), [("You said stupid", "You said I"), ("you said stupid", "you said i")]
+)
+def test_i_has_its_capital_where_the_writer_uses_capitals(text: str, expected: str) -> None:
+    editor = tiny_editor()
+    (piece,) = Reader(editor.tokenizer).pieces(["i"])[0]
+    editor.bias.weight[0, piece] = 100.0
+    (candidates,) = TagAndEdit(editor, KNOWN, widen=1e-9).infill([masked(text, "stupid")])
+    assert expected in {each.text for each in candidates}
+
+
+@pytest.mark.parametrize(
     ("widen", "expected"), [(0.3, [True, True, False]), (0.05, [False, True, False])]
 )
 def test_a_neighbour_goes_too_where_the_network_would_not_keep_it(

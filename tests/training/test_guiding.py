@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.networks import tiny_guide
-from trustydetox.embedded.guide import Guide, load_guide, save_guide
+from trustydetox.embedded.guide import Guide, load_guide, load_marker, save_guide, save_marker
 from trustydetox.spans import Span
 from trustydetox.steps.attributing import TokenHead
 from trustydetox.steps.scoring import EncoderScorer
@@ -18,7 +18,6 @@ from trustydetox.training.examples import Example
 from trustydetox.training.guiding import (
     UNKNOWN,
     Schedule,
-    average,
     batches,
     encode,
     train_guide,
@@ -163,22 +162,6 @@ def test_dropout_is_on_in_training_and_off_after(tmp_path: Path) -> None:
     assert scores(dropped, TOXIC) == scores(dropped, TOXIC)
 
 
-def test_an_average_lies_between_two_guides_but_keeps_the_token_column() -> None:
-    start, end, mixed = tiny_guide(1), tiny_guide(2), tiny_guide(2)
-    average(start, mixed, 0.8)
-    for before, after, now in (
-        (start.encoder.parameters(), end.encoder.parameters(), mixed.encoder.parameters()),
-        ([start.head.weight[1:]], [end.head.weight[1:]], [mixed.head.weight[1:]]),
-    ):
-        for old, new, here in zip(before, after, now, strict=True):
-            assert torch.allclose(here, 0.2 * old + 0.8 * new, atol=1e-6)
-    assert torch.equal(mixed.head.weight[0], end.head.weight[0])
-    assert not torch.equal(mixed.head.weight[1], end.head.weight[1])
-    whole = tiny_guide(2)
-    average(start, whole, 1.0)
-    assert scores(whole, TOXIC) == scores(end, TOXIC)
-
-
 def test_a_saved_guide_reads_texts_whole(tmp_path: Path) -> None:
     guide = tiny_guide()
     guide.tokenizer.enable_truncation(8)
@@ -196,3 +179,24 @@ def test_a_saved_guide_scores_as_before_up_to_half_precision(tmp_path: Path) -> 
     assert (loaded.labels, loaded.scale, loaded.shift) == (guide.labels, guide.scale, guide.shift)
     assert scores(loaded, TOXIC) == pytest.approx(scores(guide, TOXIC), abs=5e-3)
     assert not any(parameter.requires_grad for parameter in loaded.encoder.parameters())
+
+
+def test_a_marker_keeps_the_embeddings_of_the_guide_and_its_own_layers(tmp_path: Path) -> None:
+    guide, marker = tiny_guide(0), tiny_guide(1)
+    save_guide(guide, tmp_path)
+    save_marker(marker, tmp_path / "marker.safetensors")
+    found = load_marker(tmp_path)
+    ours, theirs, mixed = (each.encoder.state_dict() for each in (guide, marker, found))
+    word, layer = "embeddings.word_embeddings.weight", "encoder.layer.0.output.dense.weight"
+    assert torch.allclose(mixed[word], ours[word], atol=1e-3)
+    assert not torch.allclose(mixed[word], theirs[word], atol=1e-3)
+    assert torch.allclose(mixed[layer], theirs[layer], atol=1e-3)
+    assert not torch.allclose(mixed[layer], ours[layer], atol=1e-3)
+    assert torch.allclose(found.head.weight, marker.head.weight, atol=2e-2)
+
+
+def test_a_text_without_marked_tokens_has_no_part_in_the_overlap() -> None:
+    logits = torch.tensor([[20.0, -20.0, 20.0], [20.0, -20.0, 0.0], [20.0, 20.0, 20.0]])
+    spans = torch.tensor([[1.0, 0.0, UNKNOWN], [1.0, 1.0, 0.0], [0.0, 0.0, UNKNOWN]])
+    # 2 * 1 / (1 + 1), the unknown token aside; 2 * 1 / (1 + 0 + 0.5 + 2).
+    assert guiding._overlap(logits, spans).tolist() == pytest.approx([1.0, 2 / 3.5])

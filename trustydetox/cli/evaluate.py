@@ -135,6 +135,53 @@ def rewrites(data: Data, recipe: Recipes = None, sample: Sample = 1000, out: Out
     _answer(report, tables.rewrite_tables(report), write)
 
 
+@evaluate.command()
+def sheet(
+    data: Data,
+    folder: Annotated[
+        Path,
+        typer.Option("-o", "--out", metavar="DIR", help="Gets sheet.csv and key.json."),
+    ],
+    recipe: RecipeName = "mini",
+    sample: Sample = 100,
+    seed: Annotated[int, typer.Option(metavar="N", help="Draws the rows and shuffles.")] = 0,
+) -> None:
+    """A sheet for a blind reading: a recipe, deletion and a person, shuffled and unnamed.
+
+    Two readers fill in copies of sheet.csv (y or n), without the key; `evaluate reading` counts.
+    """
+    from trustydetox.evaluation import deleting, reading, rewrites
+    from trustydetox.recipes import load_recipe
+
+    pairs = _pairs(data, sample, seed)
+    originals = [pair.source for pair in pairs]
+    detoxifier = load_recipe(recipe)
+    systems = {
+        recipe: rewrites.rewrite_with(recipe, detoxifier, originals).outputs,
+        "delete": deleting.delete_masked(detoxifier, originals),
+        rewrites.HUMAN: [pair.references[0] for pair in pairs],
+    }
+    reading.write_sheet(reading.sheet_of(originals, systems, seed=seed), folder)
+
+
+@evaluate.command()
+def reading(
+    key: Annotated[Path, typer.Argument(metavar="KEY.json", help="What `evaluate sheet` wrote.")],
+    sheets: Annotated[
+        list[Path], typer.Argument(metavar="SHEET.csv...", help="Two readers' sheets or more.")
+    ],
+    out: Out = None,
+) -> None:
+    """How a blind reading came out: would a person write it, does it say the same."""
+    from trustydetox.evaluation import reading, tables
+
+    if len(sheets) < 2:
+        raise ConfigError("expected the sheets of two readers or more, got one")
+    write = _writer(out)
+    report = reading.measure_reading(key, sheets)
+    _answer(report, tables.reading_tables(report), write)
+
+
 @dataclass(frozen=True)
 class _Said:
     """Prints how far something has come, on standard error."""
@@ -166,7 +213,7 @@ def _guide_rows(data: Path) -> dict[str, float]:
     return {example.text: example.toxic for example in examples if example.toxic is not None}
 
 
-def _pairs(data: Path, sample: int) -> list[Pair]:
+def _pairs(data: Path, sample: int, seed: int = 0) -> list[Pair]:
     """Toxic texts with what people made of them, at most `sample`, drawn by seed."""
     from random import Random
 
@@ -184,7 +231,7 @@ def _pairs(data: Path, sample: int) -> list[Pair]:
     ]
     if len(pairs) <= sample:
         return pairs
-    return [pairs[row] for row in sorted(Random(0).sample(range(len(pairs)), sample))]
+    return [pairs[row] for row in sorted(Random(seed).sample(range(len(pairs)), sample))]
 
 
 def _instruments(data: Path, listed: Wordlist, say: Callable[[str], None]) -> Instruments:

@@ -1,9 +1,14 @@
-"""The guide: one small encoder that says whether a text is toxic and which words make it so.
+"""The guide, a small encoder that says whether a text is toxic; the marker, which says what in it.
 
-all-MiniLM-L6-v2's encoder with one linear layer over every token. Column 0 is the logit that the
-token lies inside a toxic span. Columns 1 and up are contributions to the document logits (overall,
-then one per label): a document logit is the log-sum-exp over the tokens' contributions, so that a
-text is as toxic as its worst words (multiple-instance learning), and clean words add nothing.
+Both are all-MiniLM-L6-v2's encoder with one linear layer over every token; the marker went on from
+the guide and keeps its word embeddings. They are two networks because what made one better made the
+other worse: telling hate without a telltale word from calm, and raters' marks. Only toxic texts
+meet the marker.
+
+Column 0 of the layer is the logit that the token lies inside a toxic span. Columns 1 and up are
+contributions to the document logits (overall, then one per label): a document logit is the
+log-sum-exp over the tokens' contributions, so that a text is as toxic as its worst words
+(multiple-instance learning), and clean words add nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trustydetox.embedded.encoder import new_encoder, read_tokenizer, settings_of
-from trustydetox.embedded.tensors import load_tensors
+from trustydetox.embedded.tensors import load_tensors, save_tensors
 from trustydetox.errors import ModelError
 
 if TYPE_CHECKING:
@@ -96,14 +101,38 @@ def save_guide(guide: Guide, folder: Path) -> None:
     guide.tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
 
 
+def save_marker(marker: Guide, path: Path) -> None:
+    """Write what of the marker is not the guide's: its layers and its head."""
+    layers = {f"layers.{k}": v for k, v in marker.encoder.encoder.state_dict().items()}
+    save_tensors(layers | {f"head.{k}": v for k, v in marker.head.state_dict().items()}, path)
+
+
+def load_marker(folder: Path) -> Guide:
+    """The guide with the layers and the head that `save_marker` wrote as marker.safetensors."""
+    path = folder / "marker.safetensors"
+    if not path.is_file():
+        raise _missing("marker", path)
+    marker = load_guide(folder)
+    tensors = load_tensors(path)
+    for name, part in {"layers": marker.encoder.encoder, "head": marker.head}.items():
+        part.load_state_dict(
+            {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(name)}
+        )
+    return marker
+
+
+def _missing(what: str, path: Path) -> ModelError:
+    return ModelError(
+        f"the {what}'s weights are missing: expected {path.name} beside the package's "
+        "embedded models; reinstall trustydetox, or build them: trustydetox train embedded"
+    )
+
+
 def load_guide(folder: Path) -> Guide:
     """Read what `save_guide` wrote, or ship made of it, as frozen float32 in evaluation mode."""
     path = folder / "guide.safetensors"
     if not path.is_file():
-        raise ModelError(
-            f"the guide's weights are missing: expected {path.name} beside the package's "
-            "embedded models; reinstall trustydetox, or build them: trustydetox train embedded"
-        )
+        raise _missing("guide", path)
     settings = json.loads((folder / "guide.json").read_text(encoding="utf-8"))
     tokenizer = read_tokenizer(folder / "tokenizer.json")
     guide = new_guide(tokenizer, settings["encoder"], tuple(settings["labels"]))

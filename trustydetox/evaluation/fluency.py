@@ -10,79 +10,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
 
+from trustydetox.embedded.kneserney import KneserNey
 from trustydetox.evaluation.wording import tokens
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Keys = NDArray[np.uint64]
-    Values = NDArray[np.float64]
-
-ORDER = 4
-"""Longest n-gram; four numbers of 16 bits are one exact 64-bit key."""
-
-_BITS = 16
-_MOST = 2**_BITS - 4
-_START, _END, _UNKNOWN, _FIRST = 0, 1, 2, 3
+_MOST = 2**16 - 4
+_UNKNOWN, _FIRST = 2, 3
 _RARE = 2
-
-
-@dataclass(frozen=True)
-class _Level:
-    """The n-grams of one length: counts (of the longest) or numbers of left neighbours."""
-
-    keys: Keys
-    counts: Values
-    contexts: Keys
-    totals: Values
-    kinds: Values
-    discount: float
-
-
-@dataclass(frozen=True)
-class KneserNey:
-    """Log-probability of sequences of numbers below 2^16; 0 begins, 1 ends a sequence.
-
-    size: how many numbers can come at all, the end among them.
-    """
-
-    levels: tuple[_Level, ...]
-    size: int
-
-    @classmethod
-    def learn(cls, sequences: Iterable[Sequence[int]], size: int) -> KneserNey:
-        """From sequences of numbers in 2..size, without their ends."""
-        import numpy as np
-
-        keys, _ = _keys(sequences)
-        longest, counts = np.unique(keys, return_counts=True)
-        levels = [_level(longest, counts.astype(np.float64))]
-        for length in range(ORDER - 1, 0, -1):
-            shorter = levels[0].keys & np.uint64(2 ** (_BITS * length) - 1)
-            found, counts = np.unique(shorter, return_counts=True)
-            levels.insert(0, _level(found, counts.astype(np.float64)))
-        return cls(tuple(levels), size)
-
-    def log_probabilities(self, sequences: Sequence[Sequence[int]]) -> list[Values]:
-        """Natural logarithms, one for each number of a sequence and one for its end."""
-        import numpy as np
-
-        keys, lengths = _keys(sequences)
-        probability = np.full(len(keys), 1.0 / self.size)
-        for length, level in enumerate(self.levels, 1):
-            key = keys & np.uint64(2 ** (_BITS * length) - 1) if length < ORDER else keys
-            count = _looked_up(level.keys, level.counts, key)
-            context = key >> np.uint64(_BITS)
-            total = _looked_up(level.contexts, level.totals, context)
-            kinds = _looked_up(level.contexts, level.kinds, context)
-            rest = level.discount * kinds * probability
-            with np.errstate(invalid="ignore", divide="ignore"):
-                longer = (np.maximum(count - level.discount, 0.0) + rest) / total
-            probability = np.where(total > 0, longer, probability)
-        return np.split(np.log(probability), np.cumsum(lengths)[:-1]) if len(lengths) else []
 
 
 @dataclass(frozen=True)
@@ -148,43 +82,3 @@ def _plain(text: str) -> list[str]:
 
 def _numbers(known: dict[str, int], parts: Iterable[str]) -> list[int]:
     return [known.get(part, _UNKNOWN) for part in parts]
-
-
-def _keys(sequences: Iterable[Sequence[int]]) -> tuple[Keys, list[int]]:
-    """The n-gram that ends at every number of every sequence, the end included; and lengths."""
-    import numpy as np
-
-    flat: list[int] = []
-    lengths: list[int] = []
-    for sequence in sequences:
-        flat += (*[_START] * (ORDER - 1), *sequence, _END)
-        lengths.append(len(sequence) + 1)
-    numbers = np.array(flat, dtype=np.uint64)
-    keys = np.zeros(len(numbers), dtype=np.uint64)
-    for back in range(ORDER):
-        keys[back:] |= numbers[: len(numbers) - back] << np.uint64(_BITS * back)
-    return keys[numbers != _START], lengths
-
-
-def _level(keys: Keys, counts: Values) -> _Level:
-    import numpy as np
-
-    contexts, first = np.unique(keys >> np.uint64(_BITS), return_index=True)
-    once, twice = np.sum(counts == 1), np.sum(counts == 2)
-    # The usual estimate; a tiny corpus gives none, and 0 would leave nothing for the unseen.
-    discount = float(once / (once + 2 * twice)) if once and twice else 0.75
-    return _Level(
-        keys,
-        counts,
-        contexts,
-        np.add.reduceat(counts, first),
-        np.diff(np.append(first, len(keys))).astype(np.float64),
-        discount,
-    )
-
-
-def _looked_up(keys: Keys, values: Values, wanted: Keys) -> Any:
-    import numpy as np
-
-    place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    return np.where(keys[place] == wanted, values[place], 0.0)

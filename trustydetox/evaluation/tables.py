@@ -11,6 +11,7 @@ from trustydetox.evaluation.dialogue import DialogueResult
 from trustydetox.evaluation.identity import IdentityResult
 from trustydetox.evaluation.intervals import Estimate
 from trustydetox.evaluation.judging import JudgeFacts
+from trustydetox.evaluation.reading import ReadingReport
 from trustydetox.evaluation.rewrites import Difference, Goal, RewriteReport, SystemResult
 from trustydetox.evaluation.scorer import OneClassResult, ScorerReport, TwoClassResult
 from trustydetox.evaluation.spans import SpanReport
@@ -260,6 +261,37 @@ def rewrite_tables(report: RewriteReport) -> list[Table]:
                 "false positives",
             ),
             tuple(map(_judge, report.judges)),
+        ),
+    ]
+
+
+def reading_tables(report: ReadingReport) -> list[Table]:
+    """What readers said of each system, and how far they agree."""
+    return [
+        Table(
+            f"Blind reading: {report.rows} rows, {report.readers} readers",
+            "Share of yes over all readers' answers, with Wilson's 95 % interval; the readers "
+            "didn't know whose rewrite a line was.",
+            ("system", "answers", "a person would write it", "it says the same"),
+            tuple(
+                (one.system, str(one.natural.n), _percent(one.natural), _percent(one.same))
+                for one in report.results
+            ),
+        ),
+        Table(
+            "Agreement of the first two readers",
+            "Share of lines with the same answer, and Cohen's kappa.",
+            ("question", "lines", "agree", "kappa", "differ"),
+            tuple(
+                (
+                    one.question,
+                    str(one.share.n),
+                    _percent(one.share),
+                    _EMPTY if math.isnan(one.kappa) else f"{one.kappa:.2f}",
+                    str(len(one.differing)),
+                )
+                for one in report.agreements
+            ),
         ),
     ]
 

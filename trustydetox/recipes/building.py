@@ -97,13 +97,18 @@ def _require_known(make: Callable[..., Any], settings: Mapping[str, Any], where:
 def _resolved(key: str, value: Any, parts: Parts, shared: Mapping[str, Any], where: str) -> Any:
     if isinstance(value, str) and parts.has(key):
         return parts.named(key, value, where)
-    if value == "recipe" and key in shared:
-        return shared[key]
     if key in _NESTED:
         if isinstance(value, list | tuple):
-            return tuple(_made(_NESTED[key], _step(one), parts, shared) for one in value)
-        return _made(_NESTED[key], _step(value), parts, shared)
+            return tuple(_nested(_NESTED[key], one, parts, shared) for one in value)
+        return _nested(_NESTED[key], value, parts, shared)
     return tuple(value) if isinstance(value, list) else value
+
+
+def _nested(group: str, value: Any, parts: Parts, shared: Mapping[str, Any]) -> Any:
+    """A step inside a step; `recipe` is the recipe's own of that role."""
+    if value == "recipe" and ROLES[group] in shared:
+        return shared[ROLES[group]]
+    return _made(group, _step(value), parts, shared)
 
 
 def _step(value: Any) -> Step:

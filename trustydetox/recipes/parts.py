@@ -21,6 +21,12 @@ def _guide(folder: Path) -> Any:
     return load_guide(folder)
 
 
+def _marker(folder: Path) -> Any:
+    from trustydetox.embedded.guide import load_marker
+
+    return load_marker(folder)
+
+
 def _ngrams(folder: Path) -> Any:
     from trustydetox.embedded.ngrams import load_ngrams
 
@@ -39,12 +45,34 @@ def _table(folder: Path) -> Any:
     return load_phrases(folder / "phrases.json.gz")
 
 
+def _editor(folder: Path) -> Any:
+    from trustydetox.embedded.editor import load_editor
+
+    return load_editor(folder)
+
+
+def _fluency(folder: Path) -> Any:
+    from trustydetox.embedded.fluency import load_fluency
+
+    return load_fluency(folder)
+
+
+def _ranks(folder: Path) -> Any:
+    from trustydetox.steps.ranking import load_ranks
+
+    return load_ranks(folder / "ranks.json")
+
+
 # Setting of a step -> what reads it from a folder of weights.
 _LOADERS: Mapping[str, Callable[[Path], Any]] = {
     "guide": _guide,
+    "marker": _marker,
     "ngrams": _ngrams,
     "known": _known,
     "table": _table,
+    "editor": _editor,
+    "fluency": _fluency,
+    "ranks": _ranks,
 }
 _VIEWS = ("detection",)
 _LANGUAGES = ("en",)
@@ -53,8 +81,8 @@ _LANGUAGES = ("en",)
 class Parts:
     """Loads what a recipe's settings refer to by name; the same object for the same name.
 
-    `guide`, `ngrams`, `known` and `table` are `embedded`, or a folder with files of the same
-    names; `view` is `detection`.
+    Settings of the table above are `embedded`, or a folder with files of the same names; `view` is
+    `detection`.
     """
 
     def __init__(self) -> None:

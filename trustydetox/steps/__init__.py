@@ -11,6 +11,8 @@ _SCORING = "trustydetox.steps.scoring"
 _ATTRIBUTING = "trustydetox.steps.attributing"
 _MASKING = "trustydetox.steps.masking"
 _INFILLING = "trustydetox.steps.infilling"
+_EDITING = "trustydetox.steps.editing"
+_RANKING = "trustydetox.steps.ranking"
 _CHECKING = "trustydetox.steps.checking"
 
 BUILT_IN: Mapping[str, Mapping[str, str]] = {
@@ -31,6 +33,8 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "infillers": {
         "delete": f"{_INFILLING}:Delete",
         "phrase-table": f"{_INFILLING}:PhraseTable",
+        "tag-and-edit": f"{_EDITING}:TagAndEdit",
+        "ranked": f"{_RANKING}:Ranked",
         "together": f"{_INFILLING}:Together",
         "first-of": f"{_INFILLING}:FirstOf",
     },
@@ -38,6 +42,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "less-toxic": f"{_CHECKING}:LessToxic",
         "nothing-new": f"{_CHECKING}:NothingNew",
         "facts-kept": f"{_CHECKING}:FactsKept",
+        "whole": f"{_CHECKING}:Whole",
         "contained": f"{_CHECKING}:Contained",
         "not-emptied": f"{_CHECKING}:NotEmptied",
     },

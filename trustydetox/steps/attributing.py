@@ -37,7 +37,7 @@ class TokenHead:
     Supervised by toxic spans; the highest of a word's pieces counts. Costs one forward pass.
     """
 
-    guide: Network
+    marker: Network
     view: ViewOf
 
     def attribute(self, texts: Sequence[str], /) -> list[Attribution]:
@@ -46,9 +46,9 @@ class TokenHead:
 
         def weights(ids: Tensor, mask: Tensor) -> Tensor:
             with torch.inference_mode():
-                return self.guide.tokens(ids, mask)[:, :, 0].sigmoid()
+                return self.marker.tokens(ids, mask)[:, :, 0].sigmoid()
 
-        return _attributed(self.guide, self.view, texts, weights, max)
+        return _attributed(self.marker, self.view, texts, weights, max)
 
 
 @dataclass(frozen=True)

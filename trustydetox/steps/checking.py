@@ -63,9 +63,11 @@ class NothingNew:
 
 @dataclass(frozen=True, slots=True)
 class FactsKept:
-    """How many numbers, addresses and negations the edits took out or brought in; none passes.
+    """How many facts the edits took out or brought in; none passes.
 
-    `don't` and `do not` are the same negation. Digits inside a word aren't a number.
+    Facts are numbers with their units, addresses, code between backticks, words that deny (`don't`
+    and `do not` deny alike) and words that limit (`must`, `might`). Digits inside a word aren't a
+    number.
     """
 
     name: str = "facts-kept"
@@ -79,6 +81,22 @@ class FactsKept:
             return 0
         before, after = Counter(_facts(rewrite.original)), Counter(_facts(rewrite.text))
         return (before - after).total() + (after - before).total()
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """How many words the edits left dangling: an article, a preposition or a verb form right
+    before a sign or the end, which ask for a word that isn't there. None more than before passes.
+    """
+
+    name: str = "whole"
+
+    def check(self, rewrites: Sequence[Rewrite], /) -> list[Finding]:
+        """The value is a count."""
+        return [
+            _count(self.name, max(0, dangling(rewrite.text) - dangling(rewrite.original)))
+            for rewrite in rewrites
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +154,11 @@ def _count(name: str, value: int) -> Finding:
     return Finding(name, value < 1, float(value), 1.0)
 
 
+def dangling(text: str) -> int:
+    """How many words of a text ask for another word where a sign, a line or the text ends it."""
+    return sum(1 for _ in _DANGLING.finditer(text))
+
+
 def _require_share(check: str, setting: str, value: float) -> None:
     if not 0.0 <= value <= 1.0:
         raise ConfigError(f"{check}: {setting} must be in [0, 1], got {value}")
@@ -149,15 +172,28 @@ def _facts(text: str) -> Iterator[str]:
     for match in _FACT.finditer(text):
         if match["negation"]:
             yield "not"
+        elif match["modal"]:
+            yield match["modal"].casefold()
         else:
             yield match.group().casefold().rstrip(".,:;!?")
 
 
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
+_DANGLING = re.compile(
+    r"(?<![\w'’])(?:an?|the|is|are|was|were|be|am|such|my|your|our|their|of|to|and|or|but|because"
+    r"|with|from|than|as|very)(?=[^\S\n]*(?:[,.!?;:)\]\n]|\Z))",
+    re.IGNORECASE,
+)
+_UNITS = (
+    "[kmgt]?b|[mckµ]?m|[mk]?g|m?l|m?s|k?w|k?hz|lbs?|oz|ft|mph|km/h|hrs?|min"
+    "|[ap]m|bn|k|st|nd|rd|th|x|px"
+)
 _FACT = re.compile(
-    r"\b(?:https?://|www\.)[^\s<>\"]+"
+    r"`[^`\n]+`"
+    r"|\b(?:https?://|www\.)[^\s<>\"]+"
     r"|[\w.+\-]+@[\w\-]+\.[\w.\-]+"
-    r"|(?<![^\W_])[$€£]?\d+(?:[.,:/]\d+)*%?(?!\w)"
+    r"|(?<![^\W_])[$€£]?\d+(?:[.,:/]\d+)*(?:%|°[cf]|" + _UNITS + r")?(?!\w)"
+    r"|\b(?P<modal>must|might|should|shall|ought)\b"
     r"|(?P<negation>\b(?:not|no|never|none|nobody|nothing|nowhere|neither|nor|without|cannot"
     r"|(?:\w+n['’]t|(?:ca|wo|do|does|did|is|are|was|were|has|have|had|should|would|could)nt))\b)",
     re.IGNORECASE,

@@ -223,13 +223,16 @@ class TagAndEdit:
         object.__setattr__(self, "_reader", Reader(self.editor.tokenizer))
 
     def infill(self, masked: Sequence[MaskedText], /) -> list[tuple[Rewrite, ...]]:
-        """Up to `candidates` candidates per text."""
-        passages = [passages_of(self._reader, one, self.view) for one in masked]
-        drafts = iter(self._drafts([passage for each in passages for passage in each]))
-        return [
-            self._rewrites(one.text, [next(drafts) for _ in each])
-            for one, each in zip(masked, passages, strict=True)
-        ]
+        """Up to `candidates` candidates per text.
+
+        Each text is edited apart from the others: in one batch with them its drafts would score
+        otherwise by float noise, and two that are nearly as likely would change places.
+        """
+        return [self._one(one) for one in masked]
+
+    def _one(self, masked: MaskedText) -> tuple[Rewrite, ...]:
+        passages = passages_of(self._reader, masked, self.view)
+        return self._rewrites(masked.text, self._drafts(passages))
 
     def _drafts(self, passages: Sequence[Passage]) -> list[list[_Draft]]:
         """The likeliest drafts of each passage, filled."""
@@ -370,7 +373,8 @@ class TagAndEdit:
             jobs = [
                 job for each in drafts if each for job in self._jobs(each[min(rank, len(each) - 1)])
             ]
-            rewrite = mended(text, [span for span, _ in jobs], [new for _, new in jobs])
+            new = [_spelt(replacement, text) for _, replacement in jobs]
+            rewrite = mended(text, [span for span, _ in jobs], new)
             if rewrite is not None:
                 found[rewrite] = None
         return tuple(found)
@@ -385,7 +389,13 @@ class TagAndEdit:
                 yield span, self.editor.tokenizer.decode(new) if new else ""
 
 
+def _spelt(replacement: str, text: str) -> str:
+    """The replacement with the capital that `I` has in a text whose writer uses capitals."""
+    return _LONE_I.sub("I", replacement) if any(map(str.isupper, text)) else replacement
+
+
 _PLAIN = re.compile(r"[a-z]+")
+_LONE_I = re.compile(r"\bi\b")
 
 
 def _score(draft: _Draft) -> float:

@@ -21,16 +21,27 @@ from pathlib import Path
 from typing import Any
 
 from trustydetox.embedded import WEIGHTS
-from trustydetox.embedded.editor import new_editor, save_editor
+from trustydetox.embedded.editor import load_editor, new_editor, save_editor
 from trustydetox.embedded.encoder import read_tokenizer
-from trustydetox.embedded.guide import Guide, load_guide, new_guide, save_guide
-from trustydetox.embedded.ngrams import save_ngrams
+from trustydetox.embedded.fluency import SHIFT, Fluency, load_fluency, numbers, save_fluency
+from trustydetox.embedded.guide import (
+    Guide,
+    load_guide,
+    load_marker,
+    new_guide,
+    save_guide,
+    save_marker,
+)
+from trustydetox.embedded.kneserney import KneserNey
+from trustydetox.embedded.ngrams import load_ngrams, save_ngrams
 from trustydetox.embedded.tensors import load_tensors, save_tensors
 from trustydetox.errors import ConfigError, InputError, did_you_mean
 from trustydetox.steps.attributing import TokenHead
-from trustydetox.steps.editing import TAGS, Reader
-from trustydetox.steps.infilling import save_phrases
+from trustydetox.steps.editing import TAGS, Reader, TagAndEdit
+from trustydetox.steps.infilling import Delete, PhraseTable, Together, save_phrases
 from trustydetox.steps.masking import Threshold
+from trustydetox.steps.ranking import Measures, save_ranks
+from trustydetox.steps.scoring import EncoderScorer, NgramScorer
 from trustydetox.steps.viewing import DetectionView, KnownWords
 from trustydetox.steps.windowing import batches_of, tensors_of, windows_of
 from trustydetox.training import editing
@@ -43,10 +54,11 @@ from trustydetox.training.examples import (
     learn_known_words,
     measured_texts,
 )
-from trustydetox.training.guiding import Schedule, average, train_guide
+from trustydetox.training.guiding import Schedule, train_guide
 from trustydetox.training.ngrams import train_ngrams
 from trustydetox.training.phrases import learn_phrases
-from trustydetox.training.sources import load, normalise
+from trustydetox.training.ranking import Choice, learn_ranks, nearness
+from trustydetox.training.sources import load, normalise, sentences
 from trustydetox.training.splitting import PATH as SPLITS
 from trustydetox.training.splitting import Splits, position
 
@@ -70,15 +82,14 @@ SPAN = Schedule(
     others=6,
     rate=5e-5,
     span_weight=5.0,
+    overlap_weight=1.0,
     dropout=0.1,
 )
-# How far the guide goes from stage `document` to stage `span`.
-SPAN_SHARE = 0.8
 EDITOR = editing.Schedule(passes=3, rate=2e-4)
-STAGES = ("known", "document", "span", "check", "phrases", "ship")
-# Trained when asked for by name: no recipe uses what it makes yet.
-UNSHIPPED = ("editor",)
-MASKER = Threshold(threshold=0.4, floor=0.1)
+STAGES = ("known", "document", "span", "check", "phrases", "fluency", "editor", "ranks", "ship")
+RANKED = 1500
+"""Pairs from which the order of candidates is learned."""
+MASKER = Threshold(threshold=0.45, floor=0.1)
 CARD = Path(__file__).with_name("card.md")
 
 Report = Callable[[str], None]
@@ -94,21 +105,22 @@ class Build:
     report: Report
 
     def run(self, stages: Sequence[str] = STAGES) -> None:
-        """Run these stages, in the order of STAGES and then UNSHIPPED, each once."""
-        known = (*STAGES, *UNSHIPPED)
+        """Run these stages, in the order of STAGES, each once."""
         for stage in stages:
-            if stage not in known:
-                raise ConfigError(f"no stage is called {stage!r}{did_you_mean(stage, known)}")
+            if stage not in STAGES:
+                raise ConfigError(f"no stage is called {stage!r}{did_you_mean(stage, STAGES)}")
         self.work.mkdir(parents=True, exist_ok=True)
         results = {
             "known": (self.work / "known.words", self._known),
             "document": (self.work / "document" / "guide.safetensors", self._document),
-            "span": (self.work / "span" / "guide.safetensors", self._span),
+            "span": (self.work / "marker.safetensors", self._span),
             "check": (self.work / "check.safetensors", self._check),
             "phrases": (self.work / "phrases.json.gz", self._phrases),
+            "fluency": (self.work / "fluency.safetensors", self._fluency),
             "editor": (self.work / "editor" / "editor.safetensors", self._editor),
+            "ranks": (self.work / "ranks.json", self._ranks),
         }
-        for stage in (stage for stage in known if stage in stages):
+        for stage in (stage for stage in STAGES if stage in stages):
             if stage == "ship":
                 self._ship()
                 continue
@@ -152,25 +164,22 @@ class Build:
     def _document(self, path: Path) -> None:
         guide = pretrained_guide()
         self._train(guide, DOCUMENT)
-        self._save(guide, path.parent)
+        held_back = [example for example in self._guided if is_held_back(example)]
+        save_guide(calibrated(guide, held_back), path.parent)
 
     def _span(self, path: Path) -> None:
-        guide = load_guide(self.work / DOCUMENT.name)
-        for part in (guide.encoder, guide.head):
+        """The marker: its embeddings take part in training and are not kept; no score loses."""
+        marker = load_guide(self.work / DOCUMENT.name)
+        for part in (marker.encoder, marker.head):
             part.requires_grad_(True)
-        self._train(guide, SPAN)
-        average(load_guide(self.work / DOCUMENT.name), guide, SPAN_SHARE)
-        self._save(guide, path.parent)
+        self._train(marker, SPAN)
+        save_marker(marker, path)
 
     def _train(self, guide: Guide, schedule: Schedule) -> None:
         train = [example for example in self._guided if not is_held_back(example)]
         checkpoint = self.work / f"{schedule.name}.checkpoint"
         train_guide(guide, train, schedule, checkpoint, self.report)
         checkpoint.unlink(missing_ok=True)
-
-    def _save(self, guide: Guide, folder: Path) -> None:
-        held_back = [example for example in self._guided if is_held_back(example)]
-        save_guide(calibrated(guide, held_back), folder)
 
     def _check(self, path: Path) -> None:
         train = [example for example in self._checked if not is_held_back(example)]
@@ -180,14 +189,26 @@ class Build:
         known = KnownWords.of(self._words)
         save_phrases(learn_phrases(self._rewritten, known=known), path)
 
+    def _fluency(self, path: Path) -> None:
+        """From clean rows of the check's share: none of them taught the editor to write."""
+        tokenizer = load_guide(self.work / DOCUMENT.name).tokenizer
+        clean = [example.text for example in self._checked if _is_clean(example)]
+        lines = [line for text in clean for line in sentences(text)]
+        size = tokenizer.get_vocab_size() + SHIFT
+        pieces = KneserNey.learn(numbers(tokenizer, lines), size, order=3).pruned(least=2)
+        save_fluency(Fluency(tokenizer, pieces), path)
+
     @cached_property
     def _rewritten(self) -> list[tuple[str, list[str]]]:
+        return self._pairs("guide")
+
+    def _pairs(self, role: str) -> list[tuple[str, list[str]]]:
         """Toxic texts with the ways people rewrote them."""
         source = load(self.data, "paradetox", "train")
         pairs: dict[int, tuple[str, list[str]]] = {}
         rows = zip(source.texts, source.labels, source.columns["id"], strict=True)
         for text, label, pair in rows:
-            if self._splits.role(source.name, str(pair)) == "guide":
+            if self._splits.role(source.name, str(pair)) == role:
                 if label:
                     pairs[pair] = (text, [])
                 else:
@@ -201,7 +222,7 @@ class Build:
         view = DetectionView(KnownWords.of(self._words))
         toxic = [text for text, _ in self._rewritten]
         # What the recipe will mask is what the editor must expect.
-        found = TokenHead(load_guide(self.work / SPAN.name), view).attribute(toxic)
+        found = TokenHead(load_marker(self._weights), view).attribute(toxic)
         masks = [MASKER.mask(attribution) for attribution in found]
         reader = Reader(editor.tokenizer)
         pairs = [
@@ -211,22 +232,61 @@ class Build:
             for lesson in editing.lessons_of(reader, masked, rewrite, view)
             if masked.masked
         ]
-        clean = [
-            example.text
-            for example in self._guided
-            if example.toxic is not None and example.toxic < 0.1 and "+" not in example.source
-        ]
+        clean = [example.text for example in self._guided if _is_clean(example)]
         editing.train_editor(editor, pairs, clean, EDITOR, self.report)
         save_editor(editor, path.parent)
 
-    def _ship(self) -> None:
-        made = self.work / SPAN.name
-        self.out.mkdir(parents=True, exist_ok=True)
+    def _ranks(self, path: Path) -> None:
+        """From pairs of the check's share: on its own pairs the editor is surer than it should."""
+        weights = self._weights
+        view = DetectionView(KnownWords.load(weights / "known.words"))
+        guide = load_guide(weights)
+        check = NgramScorer(load_ngrams(weights / "check.safetensors"), view)
+        measures = Measures((EncoderScorer(guide, view), check), load_fluency(weights))
+        infiller = Together(
+            (
+                TagAndEdit(load_editor(weights), view.known, view),
+                PhraseTable.load(weights / "phrases.json.gz", view=view),
+                Delete(),
+            )
+        )
+        pairs = self._pairs("check")[:RANKED]
+        found = TokenHead(load_marker(weights), view).attribute([text for text, _ in pairs])
+        masks = [MASKER.mask(attribution) for attribution in found]
+        choices = [
+            Choice(
+                measures.features(masked, candidates),
+                [nearness(one.text, rewrites) for one in candidates],
+            )
+            for masked, candidates, (_, rewrites) in zip(
+                masks, infiller.infill(masks), pairs, strict=True
+            )
+            if len(candidates) > 1
+        ]
+        save_ranks(learn_ranks(choices), path)
+
+    @property
+    def _weights(self) -> Path:
+        """A folder with what the stages have made so far, as recipes read it."""
+        folder = self.work / "weights"
+        folder.mkdir(exist_ok=True)
+        self._gather(folder)
+        return folder
+
+    def _gather(self, folder: Path) -> None:
+        """Copy what the stages have made so far into one folder."""
+        made = (self.work / DOCUMENT.name, self.work / "editor", self.work)
         for name in WEIGHTS:
-            source = made / name if (made / name).is_file() else self.work / name
-            shutil.copyfile(source, self.out / name)
+            source = next((f / name for f in made if (f / name).is_file()), None)
+            if source is not None:
+                shutil.copyfile(source, folder / name)
         # Stages go on from half precision; what ships takes half of that again.
-        save_tensors(load_tensors(made / "guide.safetensors"), self.out / "guide.safetensors")
+        guide = folder / "guide.safetensors"
+        save_tensors(load_tensors(guide), guide)
+
+    def _ship(self) -> None:
+        self.out.mkdir(parents=True, exist_ok=True)
+        self._gather(self.out)
         facts = self._facts()
         (self.out / "build.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
         tables = sorted(self.work.glob("tables-*.md"))
@@ -322,6 +382,11 @@ def calibrated(guide: Guide, held_back: Sequence[Example]) -> Guide:
     return replace(
         guide, scale=tuple(scale for scale, _ in fits), shift=tuple(shift for _, shift in fits)
     )
+
+
+def _is_clean(example: Example) -> bool:
+    """Whether it is a text that people wrote and found calm."""
+    return example.toxic is not None and example.toxic < 0.1 and "+" not in example.source
 
 
 def is_held_back(example: Example) -> bool:

@@ -1,7 +1,7 @@
-"""Training of the guide, in stages that resume.
+"""Training of the guide and of the marker, in stages that resume.
 
-Stage `document` sees no span label. Stage `span` goes on with the posts whose toxic words people
-marked, and with some of all else, so that the document logits stay what they were.
+Stage `document` trains the guide and sees no span label. Stage `span` goes on from it to the
+marker, with the posts whose toxic words people marked and some of all else, to forget nothing.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ class Schedule:
     others: one in so many texts of the other sources takes part in a pass, each in turn.
     rate: peak learning rate of the encoder; the head learns ten times as fast.
     span_weight: of the token loss, a mean over tokens; 0 hides every span label.
+    overlap_weight: of 1 - F1 with probabilities for counts, a mean over the texts with marked
+        tokens (the soft Dice loss of Milletari et al. 2016): what spans are measured by.
     dropout: share of the encoder's hidden values and attentions left out.
     tokens: per batch, padding included.
     """
@@ -45,6 +47,7 @@ class Schedule:
     others: int
     rate: float
     span_weight: float = 0.0
+    overlap_weight: float = 0.0
     dropout: float = 0.0
     tokens: int = 2048
     seed: int = 7
@@ -171,6 +174,9 @@ def train_guide(
                     tokens[:, :, 0], spans.clamp(min=0), reduction="none"
                 )
                 objective = objective + schedule.span_weight * token_loss[marked].mean()
+            if schedule.overlap_weight and (spans > 0).any():
+                overlap = _overlap(tokens[:, :, 0], spans)
+                objective = objective + schedule.overlap_weight * (1 - overlap).mean()
         optimizer.zero_grad()
         objective.backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
@@ -186,24 +192,13 @@ def train_guide(
     _set_dropout(guide, 0.0)
 
 
-def average(start: Guide, end: Guide, share: float) -> None:
-    """Move the weights of `end` back towards `start`, in place, so that `share` of the way is left.
-
-    The head's token column stays: only `end` has learnt it. Wortsman et al. 2022 ("Robust
-    fine-tuning of zero-shot models"): what fine-tuning took from other data comes back, and what it
-    taught stays.
-    """
-    import torch
-
-    column = end.head.weight[0].clone(), end.head.bias[0].clone()
-    with torch.no_grad():
-        for before, after in (
-            (start.encoder.parameters(), end.encoder.parameters()),
-            (start.head.parameters(), end.head.parameters()),
-        ):
-            for old, new in zip(before, after, strict=True):
-                new.lerp_(old, 1.0 - share)
-        end.head.weight[0], end.head.bias[0] = column
+def _overlap(logits: Tensor, spans: Tensor) -> Tensor:
+    """F1 of each text with marked tokens, its probabilities counted as parts of a token."""
+    rows = (spans > 0).any(dim=1)
+    wanted, known = spans[rows].clamp(min=0), spans[rows] != UNKNOWN
+    found = logits[rows].sigmoid() * known
+    both: Tensor = 2 * (found * wanted).sum(dim=1) / (found + wanted).sum(dim=1)
+    return both
 
 
 def _set_dropout(guide: Guide, share: float) -> None:

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import WordScorer
+from tests.networks import tiny_fluency
+from trustydetox.errors import ConfigError, ModelError
+from trustydetox.records import MaskedText, Rewrite
+from trustydetox.spans import Edit, Span
+from trustydetox.steps.infilling import Delete
+from trustydetox.steps.ranking import FEATURES, Measures, Ranked, load_ranks, save_ranks
+
+TEXT = "you are an idiot, day."
+IDIOT = Span(11, 16)
+MASKED = MaskedText(TEXT, (IDIOT,))
+SCORERS = (WordScorer({"idiot": 0.9}), WordScorer({"idiot": 0.8, "bad": 0.7}))
+
+
+def put(*replacements: str) -> tuple[Rewrite, ...]:
+    return tuple(Rewrite(TEXT, (Edit(IDIOT, each),)) for each in replacements)
+
+
+def ranks(**weights: float) -> Mapping[str, float]:
+    return dict.fromkeys(FEATURES, 0.0) | weights
+
+
+class Given:
+    """Always the same candidates."""
+
+    def __init__(self, *rewrites: Rewrite) -> None:
+        self.rewrites = rewrites
+
+    def infill(self, masked: list[MaskedText], /) -> list[tuple[Rewrite, ...]]:
+        return [self.rewrites for _ in masked]
+
+
+def features(*replacements: str) -> list[dict[str, float]]:
+    rows = Measures(SCORERS, tiny_fluency()).features(MASKED, put(*replacements))
+    return [dict(zip(FEATURES, row, strict=True)) for row in rows]
+
+
+def test_features_worked_out_by_hand() -> None:
+    idiot, bad, gone = features("stupid idiot", "bad", "")
+    assert idiot["guide"] == pytest.approx(2.197, abs=1e-3)  # 0.9 / 0.1
+    assert bad["guide"] == pytest.approx(-6.0)
+    assert bad["check"] == pytest.approx(0.847, abs=1e-3)  # 0.7 / 0.3
+    assert bad["kept"] == gone["kept"] == 1.0
+    assert bad["came"] == pytest.approx(1 / 5)
+    assert gone["length"] == pytest.approx(17 / 22)
+    assert [row["dangling"] for row in (idiot, bad, gone)] == [0.0, 0.0, 1.0]
+    assert [row["deletes"] for row in (idiot, bad, gone)] == [0.0, 0.0, 1.0]
+    assert idiot["order"] == 0.0 < bad["order"] < gone["order"]
+    said, fluent = features("are nice", "nice")
+    assert fluent["fluency"] != said["fluency"]
+
+
+def test_a_word_outside_the_masked_span_that_goes_is_not_kept() -> None:
+    cut = Rewrite(TEXT, (Edit(Span(4, 16), ""),))
+    (row,) = Measures(SCORERS, tiny_fluency()).features(MASKED, [cut])
+    assert dict(zip(FEATURES, row, strict=True))["kept"] == pytest.approx(2 / 4)
+
+
+@pytest.mark.parametrize(
+    ("weights", "first"),
+    [
+        ({"check": -1.0}, "nice"),
+        ({"guide": -1.0, "check": 0.5}, "bad"),
+        ({"order": 1.0}, "nice"),
+        ({}, "stupid idiot"),  # a tie keeps the order
+    ],
+)
+def test_the_candidate_that_weighs_most_comes_first(
+    weights: Mapping[str, float], first: str
+) -> None:
+    given = put("stupid idiot", "bad", "nice")
+    step = Ranked(Given(*given), SCORERS, tiny_fluency(), ranks(**weights))
+    (found,) = step.infill([MASKED])
+    assert found[0].edits[0].replacement == first
+    assert sorted(found, key=str) == sorted(given, key=str)
+
+
+def test_one_candidate_and_none_pass_through() -> None:
+    step = Ranked(Delete(), SCORERS, tiny_fluency(), ranks())
+    assert step.infill([]) == []
+    assert list(map(len, step.infill([MASKED, MaskedText("", ())]))) == [1, 0]
+
+
+def test_ranks_and_scorers_must_be_complete() -> None:
+    step = Ranked(Delete(), SCORERS, tiny_fluency(), ranks())
+    with pytest.raises(ConfigError, match="got guide"):
+        replace(step, ranks={"guide": 1.0})
+    with pytest.raises(ConfigError, match="got 1"):
+        replace(step, scorers=SCORERS[:1])
+
+
+def test_ranks_are_read_as_they_were_written(tmp_path: Path) -> None:
+    path = tmp_path / "ranks.json"
+    save_ranks(ranks(guide=-0.25), path)
+    assert load_ranks(path) == ranks(guide=-0.25)
+    path.write_text("[]")
+    with pytest.raises(ModelError, match="no ranking weights"):
+        load_ranks(path)
+    with pytest.raises(ModelError, match="can't read"):
+        load_ranks(tmp_path / "none.json")

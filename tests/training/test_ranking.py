@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from trustydetox.steps.ranking import FEATURES
+from trustydetox.training.ranking import Choice, learn_ranks, nearness
+
+
+def test_the_nearest_reference_counts_and_case_does_not() -> None:
+    assert nearness("You are wrong .", ["go away", "you are wrong ."]) == 1.0
+    assert nearness("a b", ["a c"]) == pytest.approx(0.5)
+    assert nearness("a", ["b"]) == 0.0
+
+
+def test_ranks_find_the_features_that_made_people_choose() -> None:
+    rng = np.random.default_rng(0)
+    true = {"fluency": 1.0, "dangling": -2.0}
+    weights = np.array([true.get(name, 0.0) for name in FEATURES])
+    choices = []
+    for _ in range(200):
+        rows = rng.normal(size=(5, len(FEATURES)))
+        worth = rows @ weights
+        choices.append(Choice(rows.tolist(), (worth / 15).tolist()))
+    found = learn_ranks(choices)
+    assert found["fluency"] == pytest.approx(1.0, abs=0.15)
+    assert found["dangling"] == pytest.approx(-2.0, abs=0.15)
+    assert all(abs(found[name]) < 0.15 for name in FEATURES if name not in true)
+
+
+def test_a_feature_that_never_changes_weighs_nothing() -> None:
+    rows = [[float(at)] + [1.0] * (len(FEATURES) - 1) for at in range(3)]
+    found = learn_ranks([Choice(rows, [0.0, 0.1, 0.2])] * 5)
+    assert found[FEATURES[0]] > 0.5
+    assert all(found[name] == pytest.approx(0.0, abs=1e-6) for name in FEATURES[1:])

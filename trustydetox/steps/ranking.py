@@ -1,0 +1,153 @@
+"""Which candidate people would most likely have written: the order in which checks see them."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from trustydetox.errors import ConfigError, ModelError
+from trustydetox.records import MaskedText, Rewrite
+from trustydetox.roles import Infiller, Scorer
+from trustydetox.steps.checking import dangling
+
+FEATURES = ("guide", "check", "fluency", "kept", "came", "length", "dangling", "order", "deletes")
+"""What `features` says of a candidate, in this order."""
+
+_SURE = 6.0  # log-odds beyond which more makes no difference
+
+
+class Language(Protocol):
+    """A model of sentences; see `trustydetox.embedded.fluency`."""
+
+    def score(self, texts: Sequence[str], /) -> list[float]: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What candidates are compared by: two scorers, guide and check, and a language model."""
+
+    scorers: tuple[Scorer, Scorer]
+    fluency: Language
+
+    def features(self, masked: MaskedText, rewrites: Sequence[Rewrite]) -> list[list[float]]:
+        """One row of `FEATURES` per candidate of a text.
+
+        guide, check: log-odds that it is still toxic. fluency: change of the mean log-probability.
+        kept: share of the words outside the masked spans that are left. came: share of its words
+        that are new. length: characters over the text's. dangling: see `Whole`. order: how far
+        down the infiller put it, as a logarithm. deletes: whether nothing was put in.
+        """
+        texts = [rewrite.text for rewrite in rewrites]
+        before, *after = self.fluency.score([masked.text, *texts])
+        guide, check = (
+            [_odds(one.overall) for one in scorer.score(texts)] for scorer in self.scorers
+        )
+        outside = Counter(_words(_outside(masked)))
+        loose = dangling(masked.text)
+        rows = []
+        for at, text in enumerate(texts):
+            words = Counter(_words(text))
+            came = (words - Counter(_words(masked.text))).total()
+            rows.append(
+                [
+                    guide[at],
+                    check[at],
+                    after[at] - before,
+                    (outside & words).total() / max(1, outside.total()),
+                    came / max(1, words.total()),
+                    len(text) / max(1, len(masked.text)),
+                    float(max(0, dangling(text) - loose)),
+                    math.log1p(at),
+                    float(all(not edit.replacement for edit in rewrites[at].edits)),
+                ]
+            )
+        return rows
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """The candidates of another infiller, those that people would rather have written first.
+
+    scorers: the guide and the check, in this order; see `Measures`.
+    ranks: weight per feature, learned from people's rewrites by
+        `trustydetox.training.ranking.learn_ranks`. A tie keeps the infiller's order.
+
+    Candidates of one text are scored together and apart from all other texts, so that their order
+    doesn't depend on the batch. Costs what the scorers ask per candidate.
+    """
+
+    infiller: Infiller
+    scorers: Sequence[Scorer]
+    fluency: Language
+    ranks: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        if len(self.scorers) != 2:
+            raise ConfigError(f"expected two scorers, guide and check; got {len(self.scorers)}")
+        if set(self.ranks) != set(FEATURES):
+            raise ConfigError(
+                f"ranks must weigh {', '.join(FEATURES)}; got {', '.join(self.ranks)}"
+            )
+
+    def infill(self, masked: Sequence[MaskedText], /) -> list[tuple[Rewrite, ...]]:
+        """As many candidates per text as the infiller gave."""
+        guide, check = self.scorers
+        measures = Measures((guide, check), self.fluency)
+        found = self.infiller.infill(masked)
+        return [
+            self._ordered(measures, one, rewrites) if len(rewrites) > 1 else rewrites
+            for one, rewrites in zip(masked, found, strict=True)
+        ]
+
+    def _ordered(
+        self, measures: Measures, masked: MaskedText, rewrites: Sequence[Rewrite]
+    ) -> tuple[Rewrite, ...]:
+        weights = [self.ranks[name] for name in FEATURES]
+        worth = [
+            sum(weight * value for weight, value in zip(weights, row, strict=True))
+            for row in measures.features(masked, rewrites)
+        ]
+        order = sorted(range(len(rewrites)), key=lambda at: -worth[at])
+        return tuple(rewrites[at] for at in order)
+
+
+def save_ranks(ranks: Mapping[str, float], path: Path) -> None:
+    """Write the weights as JSON."""
+    rounded = {name: round(ranks[name], 4) for name in FEATURES}
+    path.write_text(json.dumps(rounded, indent=1) + "\n", encoding="utf-8")
+
+
+def load_ranks(path: Path) -> dict[str, float]:
+    """Read what `save_ranks` wrote."""
+    try:
+        return {str(name): float(value) for name, value in json.loads(path.read_bytes()).items()}
+    except OSError as error:
+        raise ModelError(f"can't read the ranking weights {path}: {error}") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ModelError(f"{path} holds no ranking weights: {type(error).__name__}") from error
+
+
+def _odds(probability: float) -> float:
+    kept = min(max(probability, 1e-9), 1 - 1e-9)
+    return min(max(math.log(kept / (1 - kept)), -_SURE), _SURE)
+
+
+def _outside(masked: MaskedText) -> str:
+    pieces, end = [], 0
+    for span in masked.masked:
+        pieces.append(masked.text[end : span.start])
+        end = span.end
+    return " ".join([*pieces, masked.text[end:]])
+
+
+def _words(text: str) -> Iterator[str]:
+    return (match[0].casefold() for match in _WORD.finditer(text))
+
+
+_WORD = re.compile(r"\w+(?:['’]\w+)*")

@@ -1,0 +1,74 @@
+"""Training of the order of candidates: the nearer to what people wrote, the earlier."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import TYPE_CHECKING, Any
+
+from trustydetox.steps.editing import words_in
+from trustydetox.steps.ranking import FEATURES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Values = NDArray[Any]
+
+_SHARPNESS = 15.0
+"""Of the target: a candidate that is nearer by 1 / 15 is e times as likely."""
+
+_DECAY = 1e-3
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The candidates of one text: a row of `FEATURES` each, and how near people's rewrites."""
+
+    features: Sequence[Sequence[float]]
+    nearness: Sequence[float]
+
+
+def nearness(text: str, references: Sequence[str]) -> float:
+    """How much of a text is as in the nearest of people's rewrites: in [0, 1], 1 for the same."""
+    words = [word.of(text).casefold() for word in words_in(text)]
+    return max(
+        SequenceMatcher(
+            None, words, [word.of(one).casefold() for word in words_in(one)], autojunk=False
+        ).ratio()
+        for one in references
+    )
+
+
+def learn_ranks(choices: Sequence[Choice]) -> dict[str, float]:
+    """Weight per feature: a softmax over a text's candidates fitted to one over their nearness.
+
+    ListNet (Cao et al. 2007) with a linear score and a small L2 penalty.
+    """
+    import numpy as np
+    from scipy.optimize import minimize
+
+    rows = [np.asarray(choice.features, dtype=float) for choice in choices]
+    scale = np.concatenate(rows).std(axis=0)
+    scale[scale == 0] = 1.0
+    rows = [row / scale for row in rows]
+    wanted = [_softmax(_SHARPNESS * np.asarray(choice.nearness)) for choice in choices]
+
+    def loss(weights: Values) -> tuple[float, Values]:
+        value, slope = 0.5 * _DECAY * float(weights @ weights), _DECAY * weights
+        for row, target in zip(rows, wanted, strict=True):
+            found = _softmax(row @ weights)
+            value -= float(target @ np.log(found + 1e-12)) / len(rows)
+            slope = slope + row.T @ (found - target) / len(rows)
+        return value, slope
+
+    fitted = minimize(loss, np.zeros(len(FEATURES)), jac=True, method="L-BFGS-B").x / scale
+    return dict(zip(FEATURES, map(float, fitted), strict=True))
+
+
+def _softmax(values: Values) -> Values:
+    import numpy as np
+
+    raised = np.exp(values - values.max())
+    share: Values = raised / raised.sum()
+    return share
