@@ -66,28 +66,27 @@ class DatasetReader:
             if (name in wanted if wanted is not None else is_text is not False)
         ]
         source = self._dataset.select_columns(names)
-        for start in range(0, len(source), WINDOW_ROWS):
-            stop = min(start + WINDOW_ROWS, len(source))
-            for number, values in enumerate(_values(source, start, stop), start):
-                yield Row(number, None, b"", b"", values, "" if values or not names else UTF_8)
-            self._read = stop
+        count = len(self._dataset)
+        for start in range(0, count, WINDOW_ROWS):
+            numbers = range(start, min(start + WINDOW_ROWS, count))
+            for number, values in zip(numbers, _values(source, numbers), strict=True):
+                error = "" if values is not None else "invalid UTF-8"
+                yield Row(number, None, b"", b"", values or {}, error)
+            self._read = numbers.stop
 
 
-UTF_8 = "invalid UTF-8"
-
-
-def _values(source: Any, start: int, stop: int) -> Iterator[dict[str, Any]]:
-    """The values of each row; none where they are no text."""
+def _values(source: Any, numbers: range) -> Iterator[dict[str, Any] | None]:
+    """The values of some rows; None where they are no text."""
     try:
-        batch = source[start:stop]
+        batch = source[numbers.start : numbers.stop] if source.column_names else {}
     except UnicodeDecodeError:
-        for at in range(start, stop):
+        for number in numbers:
             try:
-                yield source[at]
+                yield source[number]
             except UnicodeDecodeError:
-                yield {}
+                yield None
         return
-    for at in range(stop - start):
+    for at in range(len(numbers)):
         yield {name: cells[at] for name, cells in batch.items()}
 
 

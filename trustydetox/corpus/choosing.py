@@ -52,8 +52,12 @@ def choose(
         threshold=recipe.threshold if threshold is None else threshold,
         fallback=recipe.fallback if fallback is None else fallback,
     )
-    settings = {"name": type(made).__name__, "hash": _hash(made)}
-    settings |= {"threshold": made.threshold, "fallback": made.fallback}
+    settings = {
+        "name": type(made).__name__,
+        "threshold": made.threshold,
+        "fallback": made.fallback,
+        "hash": _hash(replace(made, threshold=1.0, fallback="keep")),
+    }
     return Chosen(source=made, recipe=settings, models={})
 
 
