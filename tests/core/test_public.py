@@ -6,6 +6,7 @@ import types
 from importlib.metadata import version
 from typing import Any, cast
 
+import pandas as pd
 import pytest
 
 import trustydetox
@@ -88,6 +89,16 @@ def test_dropping_would_misalign_a_list_and_is_refused() -> None:
 def test_a_threshold_replaces_the_recipes() -> None:
     assert trustydetox.clean("damn it", recipe=detoxifier()) == "damn it"
     assert trustydetox.clean("damn it", recipe=detoxifier(), threshold=0.4) == " it"
+
+
+def test_a_data_frame_gives_a_data_frame_without_what_cannot_be_mended() -> None:
+    frame = pd.DataFrame({"text": ["you idiot", "hello"]})
+    stuck = detoxifier(infiller=Replacer({}))
+    cleaned = trustydetox.clean(frame, recipe=stuck)
+    assert type(cleaned) is pd.DataFrame
+    assert cleaned["text"].to_dict() == {1: "hello"}
+    redacted = trustydetox.clean(frame, recipe=stuck, fallback="redact")
+    assert redacted["text"].to_dict() == {0: "you [removed]", 1: "hello"}
 
 
 @pytest.mark.parametrize("texts", [("you idiot",), {"text": ["you idiot"]}, None, 3])

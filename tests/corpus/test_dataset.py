@@ -357,7 +357,7 @@ def test_a_changed_weight_is_another_model(tmp_path: Path) -> None:
 
 
 def test_a_pipeline_that_cannot_be_hashed_is_cleaned_anew_each_time() -> None:
-    foreign = (text == "" for text in ("generators can't be pickled",))
+    foreign = iter("generators and iterators over them can't be pickled" for _ in range(1))
     recipe = detoxifier(is_foreign=lambda text: text in foreign)
     assert fingerprint(recipe=recipe) != fingerprint(recipe=recipe)
 
@@ -535,6 +535,21 @@ def plain_stream(rows: int) -> IterableDataset:
     return Dataset.from_dict(table, features=TYPED).to_iterable_dataset(num_shards=3)
 
 
+def test_the_head_of_a_stream_is_cleaned_once_however_often_it_is_looked_at(
+    tmp_path: Path,
+) -> None:
+    log = tmp_path / "log"
+    recipe = detoxifier(scorer=Watched(str(log)))
+    cleaned = clean_dataset(plain_stream(300), recipe=recipe)
+    first = next(iter(cleaned.dataset))
+    done = workers(log)
+    assert next(iter(cleaned.dataset)) == first
+    assert workers(log) == done != []
+    assert [row["id"] for row in cleaned.dataset] == list(range(300))
+    assert len(workers(log)) > len(done)
+    assert cleaned.counts.read == 300
+
+
 def test_a_stream_without_features_is_looked_into_once() -> None:
     source = Source(1000)
     cleaned = clean_dataset(source.stream(), recipe=detoxifier())
@@ -635,10 +650,8 @@ def test_whatever_holds_the_rows_each_text_is_cleaned_as_it_is_alone(
         return  # a frame without a text holds no column of texts
     cleaned = clean_dataset(holder[shape](), recipe=picky)
     found = cleaned.dataset
-    got = (
-        list(found.itertuples(index=False)) if shape == "f" else [tuple(r.values()) for r in found]
-    )
-    assert [(number, text) for text, number in got] == wanted
+    rows_left = found.to_dict("records") if shape == "f" else found
+    assert [(row["id"], row["text"]) for row in rows_left] == wanted
     counts = cleaned.counts
     assert counts.read == len(rows) == counts.written + counts.dropped + counts.quarantined
     assert counts.quarantined == rows.count(None)

@@ -8,13 +8,14 @@ that starts several processes with one disk.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from trustydetox.corpus.mending import Outcome
+from trustydetox.corpus.outputs import plain_errors
+from trustydetox.errors import ConfigError
 
 TABLE = "cleaned.arrow"
 OUTCOME = "outcome.json"
@@ -74,16 +75,20 @@ def cached(fingerprint: str) -> Iterator[Entry]:
     else:
         home = Path(get_temporary_cache_files_directory())
     folder = home / fingerprint
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY)
-    try:
+    with plain_errors(str(folder)):
+        folder.mkdir(parents=True, exist_ok=True)
+        # A file that can be written: network file systems lock no other.
+        lock = (folder / "lock").open("w")
+    with lock:
         try:
             import fcntl
 
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         except ImportError:
             # No such lock on this system: processes that start together each do the work.
             pass
+        except OSError as error:
+            raise ConfigError(
+                f"can't lock {lock.name}: put the cache of datasets elsewhere (HF_DATASETS_CACHE)"
+            ) from error
         yield Entry(folder)
-    finally:
-        os.close(handle)

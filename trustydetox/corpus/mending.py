@@ -135,22 +135,11 @@ def mend(window: Sequence[Found], detoxifier: Detoxifier, account: Account) -> l
 
     A row with a dropped text goes, and so does a row that can't be read; `account` knows which.
     """
-    results = iter(_results([one for found in window for one in found.passages], detoxifier))
-    settled: list[Edits | None] = []
-    for row, passages, reason in window:
-        records = [next(results) for _ in passages]
-        good = [record for record in records if isinstance(record, Record)]
-        reasons = [reason, *(record for record in records if isinstance(record, str))]
-        bad = next(filter(None, reasons), "")
-        if bad:
-            account.set_aside(row, bad)
-            settled.append(None)
-        else:
-            settled.append(account.settle(row, passages, good))
-    return settled
+    passages = [one for found in window for one in found.passages]
+    return settle(window, judge(passages, detoxifier), account)
 
 
-def _results(passages: Sequence[Passage], detoxifier: Detoxifier) -> list[Record | str]:
+def judge(passages: Sequence[Passage], detoxifier: Detoxifier) -> list[Record | str]:
     """A record, or a reason to set the row aside, for each passage."""
     edited = [one.text for one in passages if one.action is Action.EDIT]
     scored = [one.text for one in passages if one.action is not Action.EDIT]
@@ -162,6 +151,25 @@ def _results(passages: Sequence[Passage], detoxifier: Detoxifier) -> list[Record
         else _scored(one.text, next(scores), detoxifier.threshold)
         for one in passages
     ]
+
+
+def settle(
+    window: Sequence[Found], results: Sequence[Record | str], account: Account
+) -> list[Edits | None]:
+    """As `mend`, where it is known what became of each text."""
+    left = iter(results)
+    settled: list[Edits | None] = []
+    for row, passages, reason in window:
+        records = [next(left) for _ in passages]
+        good = [record for record in records if isinstance(record, Record)]
+        reasons = [reason, *(record for record in records if isinstance(record, str))]
+        bad = next(filter(None, reasons), "")
+        if bad:
+            account.set_aside(row, bad)
+            settled.append(None)
+        else:
+            settled.append(account.settle(row, passages, good))
+    return settled
 
 
 def _scored(text: str, score: Toxicity | str, threshold: float) -> Record | str:

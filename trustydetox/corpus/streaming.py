@@ -8,10 +8,11 @@ from typing import Any
 
 from trustydetox.corpus.arrowrows import text_columns
 from trustydetox.corpus.choosing import Chosen
-from trustydetox.corpus.mending import Account, Outcome, mend, warn_of_bad_rows
+from trustydetox.corpus.mending import Account, Outcome, judge, settle, warn_of_bad_rows
 from trustydetox.corpus.reading import Found
 from trustydetox.errors import ConfigError, InputError
-from trustydetox.roles import Action
+from trustydetox.records import Record
+from trustydetox.roles import Action, Passage
 from trustydetox.rows import Columns, Row, choose_columns
 from trustydetox.rows.pointers import parts_of, replaced
 
@@ -29,6 +30,7 @@ class Stream:
     chosen: Chosen
     columns: Columns
     account: Account
+    head: tuple[Sequence[Passage], Sequence[Record | str]] = ((), ())
 
     def __call__(self, batch: Mapping[str, list[Any]], numbers: Sequence[int]) -> dict[str, Any]:
         """The batch with its texts mended and without the rows that go."""
@@ -39,7 +41,8 @@ class Stream:
             for at, number in enumerate(numbers)
         ]
         was_good = not self.account.quarantined
-        edits = mend([self._found(row) for row in rows], self.chosen.detoxifier, self.account)
+        window = [self._found(row) for row in rows]
+        edits = settle(window, self._results(window), self.account)
         if was_good:
             warn_of_bad_rows(self.account.quarantined)
         kept: list[Mapping[str, Any]] = []
@@ -55,6 +58,16 @@ class Stream:
     def outcome(self) -> Outcome:
         """Of the rows that have come so far."""
         return self.account.outcome
+
+    def _results(self, window: Sequence[Found]) -> Sequence[Record | str]:
+        passages = [one for found in window for one in found.passages]
+        if passages == self.head[0]:
+            return self.head[1]
+        results = judge(passages, self.chosen.detoxifier)
+        if window[0].row.number == 0:
+            # TRL's trainers look at the first row four times before they train.
+            self.head = (passages, results)
+        return results
 
     def _found(self, row: Row) -> Found:
         try:
