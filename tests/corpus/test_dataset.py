@@ -159,6 +159,21 @@ def test_conversations_are_mended_message_by_message() -> None:
     assert [row[0]["content"] for row in all_of_it.dataset["messages"]] == ["you", ""]
 
 
+@pytest.mark.parametrize("is_json", [False, True])
+def test_what_an_unpaired_preference_rejects_stays_as_bad_as_it_is(is_json: bool) -> None:
+    rows: list[dict[str, Any]] = [
+        {"completion": [{"role": "assistant", "content": "idiot"}], "label": False},
+        {"completion": [{"role": "assistant", "content": "idiot"}], "label": True},
+    ]
+    if is_json:
+        rows[1]["completion"][0]["name"] = 1
+        rows[0]["completion"][0]["name"] = "x"
+    given_ = Dataset.from_list(rows, on_mixed_types="use_json")
+    assert ("Json" in str(given_.features)) is is_json
+    cleaned = clean_dataset(given_, recipe=detoxifier()).dataset
+    assert [row["completion"][0]["content"] for row in cleaned] == ["idiot", ""]
+
+
 def test_messages_of_different_shapes_keep_theirs() -> None:
     rows = [
         {"messages": [{"role": "assistant", "content": "moron", "tool_calls": [{"id": 1}]}]},
@@ -299,6 +314,31 @@ class Failing:
         if Path(self.while_there).exists():
             raise MemoryError
         return WordScorer().score(texts)
+
+
+def test_a_cache_that_cannot_be_written_is_one_line(cache: Path) -> None:
+    cache.write_text("a file where the folder should be")
+    with pytest.raises(ConfigError, match=r"can't write .*/trustydetox/"):
+        clean_dataset(plain(["you idiot"]), recipe=detoxifier())
+
+
+def test_a_full_disk_is_an_error_of_one_line(tmp_path: Path, cache: Path) -> None:
+    code = (
+        "import resource, signal, sys\n"
+        "from datasets import Dataset\n"
+        "from tests.fakes import detoxifier\n"
+        "from trustydetox import ResourceError, clean_dataset\n"
+        "rows = Dataset.from_dict({'text': ['fine ' * 40] * 5000})\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))\n"
+        "try:\n"
+        "    clean_dataset(rows, recipe=detoxifier())\n"
+        "except ResourceError as error:\n"
+        "    print(error)\n"
+    )
+    [line] = launched("-c", code, cache=cache)
+    assert line.startswith(f"can't write {cache}/trustydetox/")
+    assert not list(cache.rglob("outcome.json"))
 
 
 def fingerprint(**options: Any) -> str:
@@ -486,6 +526,7 @@ class Source:
         return self()
 
 
+CHAT = {"role": Value("string"), "content": Value("string")}
 TYPED = Features({"id": Value("int16"), "text": Value("string")})
 
 
@@ -567,9 +608,26 @@ def test_a_row_of_a_stream_that_cannot_be_read_is_left_out_and_counted() -> None
     assert list(cleaned.quarantined) == [1]
 
 
-def test_a_stream_of_tables_is_refused() -> None:
-    with pytest.raises(ConfigError, match="one of tables"):
-        clean_dataset(plain_stream(3).with_format("arrow"), recipe=detoxifier())
+def test_a_stream_without_features_or_rows_is_refused() -> None:
+    with pytest.raises(InputError, match="holds no row"):
+        clean_dataset(Source(0).stream(), recipe=detoxifier())
+    assert list(clean_dataset(Source(0).stream(TYPED), recipe=detoxifier()).dataset) == []
+
+
+def test_the_format_of_a_stream_stays() -> None:
+    given_ = Dataset.from_list(
+        [
+            {"completion": [{"role": "assistant", "content": "idiot"}], "label": bad}
+            for bad in (0, 1)
+        ],
+        features=Features({"completion": List(CHAT), "label": Value("bool")}),
+    ).to_iterable_dataset()
+    cleaned = clean_dataset(given_.with_format("numpy"), recipe=detoxifier()).dataset
+    rows = list(cleaned)
+    assert all(isinstance(row["label"], np.bool_ | np.ndarray) for row in rows)
+    assert [row["completion"][0]["content"] for row in rows] == ["idiot", ""]
+    tables = clean_dataset(given_.with_format("arrow"), recipe=detoxifier()).dataset
+    assert all(isinstance(one, pa.Table) for one in tables)
 
 
 # --------------------------------------------------------------------------- data frames

@@ -11,6 +11,7 @@ from typing import Any
 from trustydetox.corpus.mending import Edits
 from trustydetox.corpus.windows import WINDOW_ROWS
 from trustydetox.rows import Row
+from trustydetox.rows.columns import LABEL
 from trustydetox.rows.pointers import parts_of, replaced
 
 
@@ -60,11 +61,10 @@ class DatasetReader:
 
     def rows(self, wanted: Collection[str] | None = None) -> Iterator[Row]:
         """Rows with the values of the `wanted` columns, without it those that may hold text."""
-        names = [
-            name
-            for name, is_text in self._texts.items()
-            if (name in wanted if wanted is not None else is_text is not False)
-        ]
+        if wanted is None:
+            wanted = [name for name, is_text in self._texts.items() if is_text is not False]
+            wanted.append(LABEL)
+        names = [name for name in self._texts if name in wanted]
         source = self._dataset.select_columns(names)
         count = len(self._dataset)
         for start in range(0, count, WINDOW_ROWS):

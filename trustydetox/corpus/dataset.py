@@ -63,7 +63,7 @@ class Cleaned:
 
     @property
     def quarantined(self) -> Mapping[int, str]:
-        """Rows that can't be read and why, the first thousand; those of splits stand there."""
+        """Rows that can't be read, by position, and why; the first thousand, of no splits."""
         return {} if self._outcome is None else self._outcome().quarantined
 
 
@@ -98,7 +98,7 @@ def clean_dataset(
         whose rows keep their index. A `Dataset` is cleaned once: the result lies in the cache of
         `datasets` under a fingerprint of the data, all settings and the models' hashes, and
         processes that are started together wait for the one that cleans. A stream is cleaned
-        while it is read.
+        while it is read, each time anew, and counted in the process that reads it.
     fallback: None is the recipe's; built-in ones drop.
     fields: the columns to clean; without them TRL's, of which `prompt` and `rejected` are only
         scored, else the only one that holds text or conversations.

@@ -10,7 +10,7 @@ from trustydetox.corpus.arrowrows import text_columns
 from trustydetox.corpus.choosing import Chosen
 from trustydetox.corpus.mending import Account, Outcome, judge, settle, warn_of_bad_rows
 from trustydetox.corpus.reading import Found
-from trustydetox.errors import ConfigError, InputError
+from trustydetox.errors import InputError
 from trustydetox.records import Record
 from trustydetox.roles import Action, Passage
 from trustydetox.rows import Columns, Row, choose_columns
@@ -84,8 +84,8 @@ def stream_of(
     `IterableDataset.map` is lazy and runs in the process that reads, so it does here what
     `Dataset.map` must not: its state is that of the rows, so a stream goes on where it stopped.
     """
-    if dataset._formatting is not None and dataset._formatting.is_table:
-        raise ConfigError("expected a stream of rows, got one of tables: with_format(None) first")
+    kind = None if dataset._formatting is None else dataset._formatting.format_type
+    dataset = dataset.with_format(None)
     columns = _columns(dataset, fields)
     stream = Stream(
         chosen,
@@ -99,7 +99,7 @@ def stream_of(
         batch_size=BATCH_ROWS,
         features=dataset.features,
     )
-    return cleaned, stream
+    return cleaned.with_format(kind), stream
 
 
 def _columns(dataset: Any, fields: Sequence[str]) -> Columns:
