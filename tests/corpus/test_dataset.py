@@ -396,6 +396,24 @@ def test_a_changed_weight_is_another_model(tmp_path: Path) -> None:
     assert (FOLDER / "guide.safetensors").name in choose("mini", None, None).models
 
 
+def test_a_changed_file_of_a_recipe_is_another_fingerprint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fakes = ROOT / "tests" / "recipes"
+    monkeypatch.syspath_prepend(str(fakes / "plugin"))
+    (tmp_path / "weights").mkdir()
+    words = tmp_path / "weights" / "known.words"
+    words.write_bytes((FOLDER / "known.words").read_bytes())
+    recipe = tmp_path / "own.yaml"
+    check = f"\n  - step: nothing-new\n    known: {tmp_path / 'weights'}\n    view: detection\n"
+    fake = (fakes / "fake.yaml").read_text("utf-8")
+    recipe.write_text(fake.replace("\nthreshold", f"{check}threshold"), "utf-8")
+    before = fingerprint(recipe=recipe)
+    assert fingerprint(recipe=str(recipe)) == before
+    words.write_bytes(words.read_bytes() + b"\xff" * 8)  # one more hash
+    assert fingerprint(recipe=recipe) != before
+
+
 def test_a_pipeline_that_cannot_be_hashed_is_cleaned_anew_each_time() -> None:
     foreign = iter("generators and iterators over them can't be pickled" for _ in range(1))
     recipe = detoxifier(is_foreign=lambda text: text in foreign)

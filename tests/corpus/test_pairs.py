@@ -227,6 +227,20 @@ def test_an_output_that_was_changed_gives_no_pairs(tmp_path: Path) -> None:
     assert not (tmp_path / "pairs.jsonl").exists()
 
 
+def test_records_of_other_rows_give_no_pairs(tmp_path: Path) -> None:
+    pairs_in(tmp_path, [{"text": "idiot x"}])
+    records = tmp_path / "out.jsonl.detox" / "records.jsonl"
+    records.write_text(records.read_text().replace('"row": 0', '"row": 7'))
+    with pytest.raises(ConflictError, match="of other rows than its input"):
+        make_pairs(tmp_path / "out.jsonl.detox", tmp_path / "more.jsonl")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "in.jsonl",
+        "out.jsonl",
+        "out.jsonl.detox",
+        "pairs.jsonl",
+    ]
+
+
 def test_a_folder_that_is_no_run_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no finished run folder"):
         make_pairs(tmp_path, tmp_path / "pairs.jsonl")

@@ -15,7 +15,7 @@ from typing import Any
 from trustydetox.corpus.outputs import Output, plain_errors
 from trustydetox.corpus.reverting import revert_file
 from trustydetox.corpus.runs import COPY, read_manifest
-from trustydetox.errors import ConfigError, InputError
+from trustydetox.errors import ConfigError, ConflictError, InputError
 from trustydetox.records import Verdict
 from trustydetox.report import Entry, read_records
 from trustydetox.rows import Row, format_of, open_reader
@@ -60,7 +60,8 @@ def make_pairs(run: str | os.PathLike[str], destination: str | os.PathLike[str])
     kind: type | None = None
     with (
         plain_errors(destination),
-        TemporaryDirectory() as beside,
+        # On the disk of the run: the rows as they came may be more than a temporary folder holds.
+        TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as beside,
         Output(destination, target.compression) as pairs,
     ):
         rows = _rows(folder, Path(beside) / _input_name(manifest))
@@ -189,7 +190,10 @@ def _mended(rows: Iterator[Row], folder: Path) -> Iterator[tuple[Row, list[Entry
     for number, group in groupby(read_records(folder), key=lambda one: one.row):
         entries = list(group)
         if any(one.record.verdict is Verdict.REWRITTEN for one in entries):
-            yield next(row for row in rows if row.number == number), entries
+            row = next((row for row in rows if row.number == number), None)
+            if row is None:
+                raise ConflictError(f"the records of {folder} are of other rows than its input")
+            yield row, entries
 
 
 def _rows(folder: Path, copy: Path) -> Iterator[Row]:
