@@ -202,6 +202,8 @@ def test_a_format_stays_and_a_transform_is_refused() -> None:
     cleaned = clean_dataset(given_, recipe=detoxifier()).dataset
     assert cleaned.format == given_.format
     assert isinstance(cleaned[0]["id"], np.int32)
+    few = given_.with_format(None, columns=["id"])
+    assert clean_dataset(few, recipe=detoxifier()).dataset[0] == {"id": 0}
     with pytest.raises(ConfigError, match="with_transform"):
         clean_dataset(given_.with_transform(lambda rows: rows), recipe=detoxifier())
 

@@ -8,6 +8,7 @@ that starts several processes with one disk.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +41,9 @@ class Entry:
 
     def put(self, outcome: Outcome) -> None:
         """Take in the table that was written to `part`."""
+        with self.part.open("rb") as table:
+            # Else a power cut could leave an outcome beside a table that is cut short.
+            os.fsync(table.fileno())
         part = self._outcome.with_suffix(".part")
         part.write_text(outcome.to_json(), "ascii")
         self._outcome.unlink(missing_ok=True)
@@ -55,7 +59,7 @@ class Entry:
         from datasets import Dataset
 
         cleaned = Dataset.from_file(str(self._table), info=like.info, split=like.split)
-        if like.format["type"] is None:
+        if like.format == cleaned.format:
             return cleaned
         said = dict(like.format)
         return cleaned.with_format(**said.pop("format_kwargs"), **said)
