@@ -1,7 +1,8 @@
 """Finds the toxic words of a training set and mends only those, with every edit on record.
 
     import trustydetox
-    trustydetox.clean("…")                       # str or list[str]: the same type back
+    trustydetox.clean("…")         # str, list[str], a dataset, a data frame: the same type back
+    cleaned = trustydetox.clean_dataset(dataset)   # .dataset for a trainer, .counts and .report
     detoxifier = trustydetox.load_recipe("mini")
     for record in detoxifier.run(texts): ...
 
@@ -12,7 +13,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, overload
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from trustydetox.detoxifier import Detoxifier, Fallback, Found
 from trustydetox.errors import (
@@ -52,6 +54,8 @@ from trustydetox.spans import Edit, Span, apply_edits, compose, merge, minimal
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from trustydetox.corpus import Cleaned, DetoxConfig, clean_dataset
+
     __version__: str
 
 __all__ = [
@@ -60,9 +64,11 @@ __all__ = [
     "Attribution",
     "Attributor",
     "Check",
+    "Cleaned",
     "ConfigError",
     "ConflictError",
     "ContractError",
+    "DetoxConfig",
     "DetoxError",
     "Detoxifier",
     "Edit",
@@ -89,11 +95,14 @@ __all__ = [
     "__version__",
     "apply_edits",
     "clean",
+    "clean_dataset",
     "compose",
     "load_recipe",
     "merge",
     "minimal",
 ]
+
+_D = TypeVar("_D")
 
 
 def load_recipe(name: str | Path, **overrides: object) -> Detoxifier:
@@ -109,7 +118,7 @@ def clean(
     *,
     recipe: str | Path | Detoxifier = "mini",
     threshold: float | None = None,
-    fallback: Fallback = "redact",
+    fallback: Fallback | None = None,
 ) -> str: ...
 @overload
 def clean(
@@ -117,36 +126,51 @@ def clean(
     *,
     recipe: str | Path | Detoxifier = "mini",
     threshold: float | None = None,
-    fallback: Fallback = "redact",
+    fallback: Fallback | None = None,
 ) -> list[str]: ...
+@overload
 def clean(
-    texts: str | list[str],
+    texts: _D,
     *,
     recipe: str | Path | Detoxifier = "mini",
     threshold: float | None = None,
-    fallback: Fallback = "redact",
-) -> str | list[str]:
+    fallback: Fallback | None = None,
+) -> _D: ...
+def clean(
+    texts: Any,
+    *,
+    recipe: str | Path | Detoxifier = "mini",
+    threshold: float | None = None,
+    fallback: Fallback | None = None,
+) -> Any:
     """The texts with their toxic words mended; clean ones come back as they are.
 
-    Where nothing passes the checks, `fallback` says what comes back: the text with its toxic
-    words redacted, or the text as it was ("keep"). A recipe is loaded once per process.
+    texts: a str or a list of str; or what `clean_dataset` takes, which also says what was done.
+    fallback: what comes back where nothing passes the checks: the text with its toxic words
+        redacted, which is what happens to a str without it, or as it was ("keep"). From a
+        dataset, "drop" takes the row out, which is what the built-in recipes do.
+
+    For texts a recipe is loaded once per process.
     """
+    if not isinstance(texts, str | list):
+        from trustydetox.corpus import clean_dataset
+
+        cleaned = clean_dataset(texts, recipe=recipe, threshold=threshold, fallback=fallback)
+        return cleaned.dataset
     if fallback == "drop":
         raise ConfigError(
             "fallback 'drop' would misalign the texts that come back; use 'redact' or 'keep', "
             "or Detoxifier.run, whose records say what was dropped"
         )
-    if not isinstance(texts, str | list):
-        raise ConfigError(f"expected a str or a list of str, got {type(texts).__name__}")
     detoxifier = recipe if isinstance(recipe, Detoxifier) else _loaded(recipe)
     detoxifier = replace(
         detoxifier,
-        fallback=fallback,
+        fallback=fallback or "redact",
         threshold=detoxifier.threshold if threshold is None else threshold,
     )
     batch = [texts] if isinstance(texts, str) else texts
-    cleaned = [record.output for record in detoxifier.run(batch) if record.output is not None]
-    return cleaned[0] if isinstance(texts, str) else cleaned
+    outputs = [record.output for record in detoxifier.run(batch) if record.output is not None]
+    return outputs[0] if isinstance(texts, str) else outputs
 
 
 @lru_cache(maxsize=4)
@@ -154,10 +178,12 @@ def _loaded(recipe: str | Path) -> Detoxifier:
     return load_recipe(recipe)
 
 
-def __getattr__(name: str) -> str:
-    # Reading a package's metadata takes 30 ms, which few imports need.
+def __getattr__(name: str) -> Any:
+    # Reading a package's metadata takes 30 ms, which few imports need; datasets need more still.
     if name == "__version__":
         from importlib.metadata import version
 
         return version("trustydetox")
+    if name in {"Cleaned", "DetoxConfig", "clean_dataset"}:
+        return getattr(import_module("trustydetox.corpus"), name)
     raise AttributeError(f"module 'trustydetox' has no attribute {name!r}")

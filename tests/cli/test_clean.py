@@ -228,7 +228,7 @@ def test_an_unknown_action_is_refused_by_name(run: Run, rows: Path) -> None:
     ran = run("scan", rows, "--recipe", FAKE, "--roles", "user=edti")
     assert ran.code == 2
     assert ran.err == (
-        "error: --roles: expected ROLE=edit|score|leave, got 'user=edti'; did you mean 'edit'?\n"
+        "error: roles: expected edit|score|leave for 'user', got 'edti'; did you mean 'edit'?\n"
     )
 
 

@@ -6,6 +6,7 @@ import types
 from importlib.metadata import version
 from typing import Any, cast
 
+import pandas as pd
 import pytest
 
 import trustydetox
@@ -45,8 +46,9 @@ def test_what_is_exported_is_what_is_public() -> None:
         and not isinstance(value, types.ModuleType)
         and getattr(value, "__module__", "").startswith("trustydetox")
     }
-    # A type alias has no module of its own, and the version is read when asked for.
-    assert public | {"Fallback", "__version__"} == set(trustydetox.__all__)
+    # A type alias has no module of its own, and some names are loaded when asked for.
+    late = {"Fallback", "__version__", "Cleaned", "DetoxConfig", "clean_dataset"}
+    assert public | late == set(trustydetox.__all__)
     assert sorted(trustydetox.__all__) == trustydetox.__all__
 
 
@@ -89,10 +91,20 @@ def test_a_threshold_replaces_the_recipes() -> None:
     assert trustydetox.clean("damn it", recipe=detoxifier(), threshold=0.4) == " it"
 
 
+def test_a_data_frame_gives_a_data_frame_without_what_cannot_be_mended() -> None:
+    frame = pd.DataFrame({"text": ["you idiot", "hello"]})
+    stuck = detoxifier(infiller=Replacer({}))
+    cleaned = trustydetox.clean(frame, recipe=stuck)
+    assert type(cleaned) is pd.DataFrame
+    assert cleaned["text"].to_dict() == {1: "hello"}
+    redacted = trustydetox.clean(frame, recipe=stuck, fallback="redact")
+    assert redacted["text"].to_dict() == {0: "you [removed]", 1: "hello"}
+
+
 @pytest.mark.parametrize("texts", [("you idiot",), {"text": ["you idiot"]}, None, 3])
 def test_any_other_type_is_refused_by_name(texts: object) -> None:
     kind = type(texts).__name__
-    with pytest.raises(ConfigError, match=f"expected a str or a list of str, got {kind}"):
+    with pytest.raises(ConfigError, match=f"a str or a list of str, got {kind}"):
         trustydetox.clean(cast(Any, texts), recipe=detoxifier())
 
 

@@ -12,6 +12,7 @@ from trustydetox.cli.diff import diff
 from trustydetox.cli.doctor import doctor
 from trustydetox.cli.evaluate import evaluate
 from trustydetox.cli.listing import list_
+from trustydetox.cli.pairs import make_pairs
 from trustydetox.cli.report import report
 from trustydetox.cli.revert import revert
 from trustydetox.cli.scan import scan
@@ -49,6 +50,7 @@ app.command("clean")(clean)
 app.command("diff")(diff)
 app.command("report")(report)
 app.command("revert")(revert)
+app.command("make-pairs")(make_pairs)
 app.add_typer(evaluate, name="evaluate")
 app.add_typer(train, name="train")
 app.command("list")(list_)

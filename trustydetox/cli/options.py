@@ -85,17 +85,9 @@ Threshold = Annotated[
 
 def roles_in(given: str) -> dict[str, Action]:
     """What `--roles` says."""
-    roles: dict[str, Action] = {}
-    for part in filter(None, given.split(",")):
-        role, _, action = part.partition("=")
-        known = [str(one) for one in Action]
-        if action.strip() not in known:
-            raise ConfigError(
-                f"--roles: expected ROLE={'|'.join(known)}, got {part!r}"
-                f"{did_you_mean(action, known)}"
-            )
-        roles[role.strip()] = Action(action.strip())
-    return roles
+    from trustydetox.corpus.choosing import actions, roles_in
+
+    return actions(roles_in(given))
 
 
 Run = Annotated[

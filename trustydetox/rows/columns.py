@@ -229,7 +229,7 @@ def choose_columns(
     listed = ", ".join(map(repr, texts)) or "none"
     raise InputError(
         f"which column holds the text? expected one of {', '.join(SPEAKERS)}, Alpaca's, or a "
-        f"single text column; columns: {listed}; name it with --field"
+        f"single text column; columns: {listed}; name it with --field (fields= in Python)"
     )
 
 

@@ -1,0 +1,103 @@
+"""The pipeline that a caller in Python chose, known before its models are loaded."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from trustydetox.detoxifier import Detoxifier, Fallback
+from trustydetox.errors import ConfigError, did_you_mean
+from trustydetox.recipes import Recipe, build_recipe, models_of, read_recipe, settings_of
+from trustydetox.recipes.parts import EMBEDDED, Parts
+from trustydetox.roles import Action
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """A pipeline and what identifies it.
+
+    recipe: its settings, as a manifest writes them.
+    models: file name -> sha256 of the weights that it uses.
+    """
+
+    source: Recipe | Detoxifier
+    recipe: Mapping[str, Any]
+    models: Mapping[str, str]
+
+    @cached_property
+    def detoxifier(self) -> Detoxifier:
+        """The pipeline itself; its models are read when it is first asked for."""
+        return self.source if isinstance(self.source, Detoxifier) else build_recipe(self.source)
+
+
+def choose(
+    recipe: str | Path | Detoxifier, threshold: float | None, fallback: Fallback | None
+) -> Chosen:
+    """What a recipe's name, its file or a pipeline stands for; None replaces no setting.
+
+    A pipeline that was put together in Python is known by the hash that `datasets` gives it, or,
+    where it can't be hashed, by a number that no other process has.
+    """
+    if not isinstance(recipe, Detoxifier):
+        read = read_recipe(recipe, threshold=threshold, fallback=fallback)
+        settings = settings_of(read)
+        models = models_of(read) | dict(_weights(settings))
+        return Chosen(source=read, recipe=settings, models=models)
+    made = replace(
+        recipe,
+        threshold=recipe.threshold if threshold is None else threshold,
+        fallback=recipe.fallback if fallback is None else fallback,
+    )
+    settings = {
+        "name": type(made).__name__,
+        "threshold": made.threshold,
+        "fallback": made.fallback,
+        "hash": _hash(replace(made, threshold=1.0, fallback="keep")),
+    }
+    return Chosen(source=made, recipe=settings, models={})
+
+
+def actions(roles: Mapping[str, str]) -> dict[str, Action]:
+    """What may be done to whose words, from the actions' names."""
+    known = [str(one) for one in Action]
+    for role, action in roles.items():
+        if action not in known:
+            raise ConfigError(
+                f"roles: expected {'|'.join(known)} for {role!r}, got {action!r}"
+                f"{did_you_mean(str(action), known)}"
+            )
+    return {role: Action(action) for role, action in roles.items()}
+
+
+def roles_in(given: str) -> dict[str, str]:
+    """The mapping that `ROLE=ACTION,…` is."""
+    pairs = [part.partition("=") for part in given.split(",") if part.strip()]
+    return {role.strip(): action.strip() for role, _, action in pairs}
+
+
+def _hash(detoxifier: Detoxifier) -> str:
+    from datasets.fingerprint import Hasher, generate_random_fingerprint
+
+    try:
+        return str(Hasher.hash(detoxifier))
+    except Exception:
+        # Whatever pickling a stranger's step raises; `datasets` treats its transforms likewise.
+        return str(generate_random_fingerprint())
+
+
+def _weights(settings: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """The hashes of the folders of weights that settings of steps name."""
+    if isinstance(settings, Mapping):
+        for inner, value in settings.items():
+            yield from _weights(value, inner)
+    elif isinstance(settings, list | tuple):
+        for value in settings:
+            yield from _weights(value, key)
+    elif isinstance(settings, str) and settings != EMBEDDED and Parts().has(key):
+        for file in sorted(one for one in Path(settings).glob("*") if one.is_file()):
+            with file.open("rb") as content:
+                yield str(file), hashlib.file_digest(content, "sha256").hexdigest()
