@@ -8,9 +8,19 @@ from trustydetox.training.ranking import Choice, learn_ranks, nearness
 
 
 def test_the_nearest_reference_counts_and_case_does_not() -> None:
-    assert nearness("You are wrong .", ["go away", "you are wrong ."]) == 1.0
-    assert nearness("a b", ["a c"]) == pytest.approx(0.5)
-    assert nearness("a", ["b"]) == 0.0
+    assert nearness("you idiot", "You are wrong .", ["go away", "you are wrong ."]) == 1.0
+    assert nearness("a", "a", ["b"]) == 0.0
+
+
+def test_that_something_was_put_in_counts_more_than_what() -> None:
+    text, person = "you are an idiot , bob", "you are wrong , bob"
+    other, same, gone = (
+        nearness(text, said, [person])
+        for said in ("you are quite mistaken , bob", person, "you are , bob")
+    )
+    assert gone < other < same == 1.0
+    # Four of five signs and words are the same, then all shapes; six against five words.
+    assert other == pytest.approx(0.2 * (2 * 4 / 11) + 0.8)
 
 
 def test_ranks_find_the_features_that_made_people_choose() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,13 +31,26 @@ class Fluency:
         logs = self.pieces.log_probabilities(numbers(self.tokenizer, texts))
         return [float(each.mean()) for each in logs]
 
+    def expected(self, text: str, places: Sequence[int], /) -> list[float]:
+        """Log-probability of the first piece that begins at each place or after it, or of the end.
+
+        places: code points of the text.
+        """
+        (logs,) = self.pieces.log_probabilities(numbers(self.tokenizer, [text]))
+        encoded = self.tokenizer.encode(_readable(text), add_special_tokens=False)
+        starts = [start for start, _ in encoded.offsets]
+        return [float(logs[bisect_left(starts, place)]) for place in places]
+
 
 def numbers(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
     """The pieces of each text as the model counts them."""
-    # A lone surrogate, which the tokenizer refuses, reads as a question mark.
-    readable = [text.encode("utf-8", "replace").decode() for text in texts]
-    encoded = tokenizer.encode_batch(readable, add_special_tokens=False)
+    encoded = tokenizer.encode_batch(list(map(_readable, texts)), add_special_tokens=False)
     return [[SHIFT + piece for piece in one.ids] for one in encoded]
+
+
+def _readable(text: str) -> str:
+    """A lone surrogate, which the tokenizer refuses, reads as a question mark."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def save_fluency(fluency: Fluency, path: Path) -> None:

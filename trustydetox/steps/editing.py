@@ -214,7 +214,7 @@ class TagAndEdit:
     editor: EditNetwork
     known: KnownWords
     view: Callable[[str], View] = View.of
-    candidates: int = 8
+    candidates: int = 12
     fillings: int = 3
     widen: float = 0.3
     _reader: Reader = field(init=False, repr=False, compare=False)

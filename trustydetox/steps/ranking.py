@@ -16,16 +16,24 @@ from trustydetox.records import MaskedText, Rewrite
 from trustydetox.roles import Infiller, Scorer
 from trustydetox.steps.checking import dangling
 
-FEATURES = ("guide", "check", "fluency", "kept", "came", "length", "dangling", "order", "deletes")
+FEATURES = (
+    *("guide", "check", "fluency", "joints", "kept", "came", "length", "dangling", "order"),
+    *("deletes",),
+)
 """What `features` says of a candidate, in this order."""
 
 _SURE = 6.0  # log-odds beyond which more makes no difference
 
 
 class Language(Protocol):
-    """A model of sentences; see `trustydetox.embedded.fluency`."""
+    """A model of sentences; see `trustydetox.embedded.fluency`.
+
+    score: mean log-probability of a text's pieces and end. expected: that of the pieces in which
+        characters from some places on begin, and of the end for the end of the text.
+    """
 
     def score(self, texts: Sequence[str], /) -> list[float]: ...  # noqa: D102
+    def expected(self, text: str, places: Sequence[int], /) -> list[float]: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -39,9 +47,10 @@ class Measures:
         """One row of `FEATURES` per candidate of a text.
 
         guide, check: log-odds that it is still toxic. fluency: change of the mean log-probability.
-        kept: share of the words outside the masked spans that are left. came: share of its words
-        that are new. length: characters over the text's. dangling: see `Whole`. order: how far
-        down the infiller put it, as a logarithm. deletes: whether nothing was put in.
+        joints: log-probability of what follows an edit, the mean over all edits. kept: share of the
+        words outside the masked spans that are left. came: share of its words that are new.
+        length: characters over the text's. dangling: see `Whole`. order: how far down the infiller
+        put it, as a logarithm. deletes: whether nothing was put in.
         """
         texts = [rewrite.text for rewrite in rewrites]
         before, *after = self.fluency.score([masked.text, *texts])
@@ -59,6 +68,7 @@ class Measures:
                     guide[at],
                     check[at],
                     after[at] - before,
+                    self._joints(rewrites[at]),
                     (outside & words).total() / max(1, outside.total()),
                     came / max(1, words.total()),
                     len(text) / max(1, len(masked.text)),
@@ -68,6 +78,14 @@ class Measures:
                 ]
             )
         return rows
+
+    def _joints(self, rewrite: Rewrite) -> float:
+        places, moved = [], 0
+        for edit in rewrite.edits:
+            moved += len(edit.replacement) - len(edit.span)
+            places.append(edit.span.end + moved)
+        found = self.fluency.expected(rewrite.text, places) if places else []
+        return sum(found) / len(found) if found else 0.0
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ SPAN = Schedule(
 )
 EDITOR = editing.Schedule(passes=3, rate=2e-4)
 STAGES = ("known", "document", "span", "check", "phrases", "fluency", "editor", "ranks", "ship")
-RANKED = 1500
+RANKED = 800
 """Pairs from which the order of candidates is learned."""
 MASKER = Threshold(threshold=0.45, floor=0.1)
 CARD = Path(__file__).with_name("card.md")
@@ -256,7 +256,7 @@ class Build:
         choices = [
             Choice(
                 measures.features(masked, candidates),
-                [nearness(one.text, rewrites) for one in candidates],
+                [nearness(masked.text, one.text, rewrites) for one in candidates],
             )
             for masked, candidates, (_, rewrites) in zip(
                 masks, infiller.infill(masks), pairs, strict=True

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _SHARPNESS = 15.0
 """Of the target: a candidate that is nearer by 1 / 15 is e times as likely."""
 
+_EXACT = 0.2
+"""Share of the nearness that asks for the same words."""
+
 _DECAY = 1e-3
 
 
@@ -29,15 +32,30 @@ class Choice:
     nearness: Sequence[float]
 
 
-def nearness(text: str, references: Sequence[str]) -> float:
-    """How much of a text is as in the nearest of people's rewrites: in [0, 1], 1 for the same."""
-    words = [word.of(text).casefold() for word in words_in(text)]
+def nearness(original: str, text: str, references: Sequence[str]) -> float:
+    """How much of a rewrite is as in the nearest of people's: in [0, 1], 1 for the same.
+
+    What was put in counts mostly as that something was: two people seldom choose the same word, and
+    an order learned from equal words alone would be to delete whatever can be deleted.
+    """
+    known = {word.of(original).casefold() for word in words_in(original)}
+
+    def read(said: str) -> tuple[list[str], list[str]]:
+        words = [word.of(said).casefold() for word in words_in(said)]
+        marked = [word if word in known else "*" for word in words]
+        return words, [
+            m for i, m in enumerate(marked) if m != "*" or i == 0 or marked[i - 1] != "*"
+        ]
+
+    words, shape = read(text)
     return max(
-        SequenceMatcher(
-            None, words, [word.of(one).casefold() for word in words_in(one)], autojunk=False
-        ).ratio()
-        for one in references
+        _EXACT * _ratio(words, theirs) + (1 - _EXACT) * _ratio(shape, others)
+        for theirs, others in map(read, references)
     )
+
+
+def _ratio(one: Sequence[str], other: Sequence[str]) -> float:
+    return SequenceMatcher(None, one, other, autojunk=False).ratio()
 
 
 def learn_ranks(choices: Sequence[Choice]) -> dict[str, float]:
