@@ -8,10 +8,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 import pyarrow as pa
@@ -28,15 +27,6 @@ from trustydetox.records import Record
 ROOT = Path(__file__).parents[2]
 ROWS = 10
 TEXTS = ("you idiot", "fine", "what a moron", "a damn stupid day")
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A folder, in memory where there is such a place: the tests sync thousands of times."""
-    memory = Path("/dev/shm")
-    folder = Path(mkdtemp(dir=memory if os.access(memory, os.W_OK) else None))
-    yield folder
-    shutil.rmtree(folder)
 
 
 def line(number: int) -> str:

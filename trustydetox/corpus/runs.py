@@ -250,6 +250,11 @@ def _head() -> dict[str, Any]:
     return {"schema_version": SCHEMA_VERSION, "versions": versions()}
 
 
+def is_begun(path: Path) -> bool:
+    """Whether a run in that folder ended early and left something to go on with."""
+    return _unfinished(part_folder(path)) is not None
+
+
 def _unfinished(part: Path) -> dict[str, Any] | None:
     """The plan of a run that was ended after its first shard."""
     if not any((part / SHARDS).glob("*.json")):
