@@ -17,8 +17,9 @@ import pytest
 
 from tests.fakes import NoisyScorer, WordScorer, detoxifier
 from trustydetox.corpus import clean_file
-from trustydetox.corpus.engines import InProcess, Workers
+from trustydetox.corpus.engines import InProcess
 from trustydetox.corpus.results import Task
+from trustydetox.corpus.workers import Workers
 from trustydetox.detoxifier import Detoxifier
 from trustydetox.errors import ConfigError, ResourceError
 from trustydetox.records import Toxicity
@@ -170,7 +171,7 @@ def test_no_worker_outlives_its_engine() -> None:
 ORPHANS = """
 import sys, time
 from tests.fakes import detoxifier
-from trustydetox.corpus.engines import Workers
+from trustydetox.corpus.workers import Workers
 from trustydetox.corpus.results import Task
 
 with Workers(detoxifier, 2, threshold=0.5, fallback="drop") as engine:

@@ -81,6 +81,10 @@ def clean(
             "--fresh", help="Start over, and replace the run in the run folder, whatever it was."
         ),
     ] = False,
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(help="Where the models run: on this machine, or on a Ray cluster."),
+    ] = "local",
     workers: Annotated[
         int,
         typer.Option(
@@ -133,13 +137,13 @@ def clean(
     folder = run if run is not None else run_folder(out)
     with (
         _told_what_is_kept(folder),
-        _engine(chosen, workers) as engine,
+        _started(engine, chosen, workers) as detoxifier,
         progress("clean") as advance,
     ):
         counts = clean_file(
             input_,
             out,
-            detoxifier=engine,
+            detoxifier=detoxifier,
             fields=field or (),
             roles=roles_in(roles),
             run=run,
@@ -158,17 +162,19 @@ def clean(
 
 
 @contextmanager
-def _engine(recipe: Recipe, workers: int) -> Iterator[Detoxifier | Engine]:
-    """The recipe's pipeline in this process, or in several beside it."""
-    from trustydetox.corpus.engines import Workers
+def _started(engine: str, recipe: Recipe, workers: int) -> Iterator[Detoxifier | Engine]:
+    """The recipe's pipeline in this process, or in others."""
+    from trustydetox.corpus.actors import Actors
+    from trustydetox.corpus.workers import Workers
     from trustydetox.recipes import build_recipe
 
-    if workers == 1:
+    if engine == "local" and workers == 1:
         yield build_recipe(recipe)
         return
+    start = Actors if engine == "ray" else Workers
     make = partial(build_recipe, recipe)
-    with Workers(make, workers, threshold=recipe.threshold, fallback=recipe.fallback) as engine:
-        yield engine
+    with start(make, workers, threshold=recipe.threshold, fallback=recipe.fallback) as started:
+        yield started
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Where the pipeline's work is done: in this process, or in spawned ones beside it.
+"""Where the pipeline's work is done: here, in this process, or by workers of some kind.
 
 An engine only computes. It gives results back in the order of the tasks, so that whoever writes
 them need not know how many workers there were, which of them died, and who was first.
@@ -6,19 +6,11 @@ them need not know how many workers there were, which of them died, and who was 
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import sys
-import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
-from types import TracebackType
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from trustydetox.corpus.batching import PATIENCE
 from trustydetox.corpus.results import Task, result_line, result_lines
@@ -26,7 +18,7 @@ from trustydetox.detoxifier import Detoxifier
 from trustydetox.errors import DetoxError, ResourceError
 
 STRIKES = 2
-"""So often tasks may lose their worker before they are given out in halves."""
+"""So often a job may lose its worker before it is given out in halves."""
 
 
 @runtime_checkable
@@ -71,8 +63,11 @@ class InProcess:
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
-    """Part of a batch: `tasks` begin at its task number `start`; lost with `strikes` workers."""
+class Job:
+    """What a worker gets: the tasks of a batch from number `start` on; `strikes` were lost with it.
+
+    batch: a number.
+    """
 
     batch: int
     start: int
@@ -80,178 +75,90 @@ class _Job:
     strikes: int = 0
 
 
-@dataclass(slots=True)
-class _Worker:
-    process: BaseProcess
-    pipe: Connection
-    job: _Job | None = None
-    is_ready: bool = False
+class Jobs:
+    """Batches cut into jobs, for workers that may die of one.
 
+    A job that is lost with its worker is given out again, later in halves; a text that takes its
+    worker along even alone gets a reason instead of a record.
 
-class Workers:
-    """Spawned processes that each make the pipeline anew; a context, at whose end they are killed.
-
-    A worker that dies, be it by the system for want of memory, is replaced and its job given out
-    again, later in halves; a text that takes its worker along even alone gets a reason.
-
-    make: gives the pipeline, in each worker; must be picklable.
-    count: of workers, among which PyTorch's threads are divided. They start with the first batch.
+    waiting: the jobs to give out next.
     """
 
-    def __init__(
-        self, make: Callable[[], Detoxifier], count: int, *, threshold: float, fallback: str
-    ) -> None:
-        self.threshold = threshold
-        self.fallback = fallback
-        self.ahead = 2 * count
-        self._make = make
-        self._count = count
-        self._workers: list[_Worker] = []
-        self._jobs: deque[_Job] = deque()
+    def __init__(self) -> None:
+        self.waiting: deque[Job] = deque()
         self._parts: dict[int, dict[int, bytes]] = {}
         self._missing: dict[int, int] = {}
-        self._submitted = self._taken = 0
+        self._added = self._taken = 0
         self._deaths = 0  # since anything was last got done
 
-    def __enter__(self) -> Workers:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for worker in self._workers:
-            worker.process.kill()
-        for worker in self._workers:
-            worker.process.join()
-            worker.pipe.close()
-
-    def submit(self, tasks: Sequence[Task], /) -> None:
-        """Take a batch on."""
-        self._parts[self._submitted] = {}
-        self._missing[self._submitted] = len(tasks)
+    def add(self, tasks: Sequence[Task]) -> None:
+        """One more batch."""
+        self._parts[self._added] = {}
+        self._missing[self._added] = len(tasks)
         if tasks:
-            self._jobs.append(_Job(self._submitted, 0, tasks))
-        self._submitted += 1
-        while len(self._workers) < self._count:
-            self._workers.append(self._started())
-        self._give_out()
+            self.waiting.append(Job(self._added, 0, tasks))
+        self._added += 1
 
-    def take(self) -> bytes:
-        """The results of the oldest batch."""
+    def take(self, serve: Callable[[], object]) -> bytes:
+        """The results of the oldest batch; `serve` is called until they are there."""
         batch, self._taken = self._taken, self._taken + 1
         while self._missing[batch]:
-            self._serve()
+            serve()
         del self._missing[batch]
         return b"".join(lines for _, lines in sorted(self._parts.pop(batch).items()))
 
-    def _started(self) -> _Worker:
-        context = multiprocessing.get_context("spawn")
-        pipe, theirs = context.Pipe()
-        process = context.Process(
-            target=_work, args=(theirs, self._make, self._count), daemon=True, name="trustydetox"
-        )
-        process.start()
-        # With this copy open, the death of the worker would not end the pipe.
-        theirs.close()
-        return _Worker(process, pipe)
+    def done(self, job: Job | None, answer: Answer) -> None:
+        """A worker answered, to no job that it has begun; what it couldn't do is raised here."""
+        if isinstance(answer, Failure):
+            raise answer.kind.__new__(answer.kind, answer.message)
+        if job is not None:
+            self._deaths = 0
+            self._keep(job, answer)
 
-    def _give_out(self) -> None:
-        for worker in self._workers:
-            if self._jobs and worker.is_ready and worker.job is None:
-                worker.job = self._jobs.popleft()
-                try:
-                    worker.pipe.send(worker.job.tasks)
-                except OSError:
-                    # It died idle; its pipe will say so to `_serve`.
-                    continue
+    def lost(self, job: Job | None, how: str) -> None:
+        """A worker died, over a job or before it had one.
 
-    def _serve(self) -> None:
-        """Wait until a worker says something or dies."""
-        ready = wait([worker.pipe for worker in self._workers])
-        for at, worker in enumerate(self._workers):
-            if worker.pipe not in ready:
-                continue
-            try:
-                said = worker.pipe.recv()
-            except (EOFError, OSError):
-                self._mourn(worker)
-                self._workers[at] = self._started()
-                continue
-            if isinstance(said, tuple):
-                kind, message = said
-                raise kind.__new__(kind, message)
-            if said is not None and worker.job is not None:
-                self._keep(worker.job, said)
-            worker.is_ready, worker.job = True, None
-        self._give_out()
-
-    def _keep(self, job: _Job, lines: bytes) -> None:
-        self._parts[job.batch][job.start] = lines
-        self._missing[job.batch] -= len(job.tasks)
-        self._deaths = 0
-
-    def _mourn(self, worker: _Worker) -> None:
-        worker.process.join()
-        worker.pipe.close()
+        ResourceError where nothing else has happened for long.
+        """
         self._deaths += 1
-        code = worker.process.exitcode
-        if self._deaths == PATIENCE or (self._deaths > STRIKES and not worker.is_ready):
+        if self._deaths == PATIENCE or (job is None and self._deaths > STRIKES):
             raise ResourceError(
-                f"workers die one after the other (exit code {code}): if memory is short, "
-                f"run fewer of them"
+                f"workers die one after the other ({how}): if memory is short, run fewer of them"
             )
-        if worker.job is None:
+        if job is None:
             return
-        job = worker.job
-        strikes = job.strikes + 1
-        if strikes < STRIKES:
-            self._jobs.appendleft(_Job(job.batch, job.start, job.tasks, strikes))
+        if job.strikes + 1 < STRIKES:
+            self.waiting.appendleft(Job(job.batch, job.start, job.tasks, job.strikes + 1))
         elif len(job.tasks) == 1:
-            reason = f"a worker died of this text (exit code {code})"
-            self._keep(job, result_line(reason))
+            self._keep(job, result_line(f"a worker died of this text ({how})"))
         else:
             middle = len(job.tasks) // 2
-            halves = (0, job.tasks[:middle]), (middle, job.tasks[middle:])
-            self._jobs.extendleft(
-                _Job(job.batch, job.start + start, tasks) for start, tasks in reversed(halves)
-            )
+            self.waiting.appendleft(Job(job.batch, job.start + middle, job.tasks[middle:]))
+            self.waiting.appendleft(Job(job.batch, job.start, job.tasks[:middle]))
+
+    def _keep(self, job: Job, lines: bytes) -> None:
+        self._parts[job.batch][job.start] = lines
+        self._missing[job.batch] -= len(job.tasks)
 
 
-def _work(pipe: Connection, make: Callable[[], Detoxifier], count: int) -> None:
-    """The life of a worker: say None when ready, then answer each batch."""
-    # An interrupt goes to all processes of a terminal; this one's parent will see to it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    said: Any = None
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error on its way from a worker; errors themselves don't all survive being pickled."""
+
+    kind: type[Exception]
+    message: str
+
+
+Answer = bytes | Failure
+
+
+def answer_to(tasks: Sequence[Task], detoxifier: Callable[[], Detoxifier]) -> Answer:
+    """What a worker says to its tasks, and to none at all when `detoxifier` gave the pipeline."""
     try:
-        detoxifier = make()
-        share_threads(count)
-        pipe.send(None)
-        while True:
-            pipe.send(result_lines(detoxifier, pipe.recv()))
-    except (EOFError, BrokenPipeError):
-        return
+        return result_lines(detoxifier(), tasks)
     except DetoxError as error:
-        said = type(error), str(error)
+        return Failure(type(error), str(error))
     except MemoryError:
-        said = ResourceError, "out of memory in a worker"
+        return Failure(ResourceError, "out of memory in a worker")
     except Exception:
-        said = RuntimeError, traceback.format_exc()
-    pipe.send(said)
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None  # this process was spawned
-    parent.join()
-    os._exit(1)
-
-
-def share_threads(count: int) -> None:
-    """Take one part in `count` of PyTorch's threads, where the pipeline uses PyTorch at all."""
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        torch.set_num_threads(max(1, torch.get_num_threads() // count))
+        return Failure(RuntimeError, traceback.format_exc())
