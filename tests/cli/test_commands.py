@@ -81,7 +81,7 @@ def test_an_expected_error_is_one_line_and_its_exit_code(
 
 
 @pytest.mark.parametrize(
-    "flag", [["--engine", "ray"], ["--shard-index", "0"], ["--fail-on", "x"], ["--no-such-flag"]]
+    "flag", [["--engin", "ray"], ["--shard-index", "0"], ["--fail-on", "x"], ["--no-such-flag"]]
 )
 def test_a_flag_that_is_not_built_is_refused(run: Run, rows: Path, flag: list[str]) -> None:
     out = rows.with_name("out.jsonl")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, redirect_stdout
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO, cast
 
 from trustydetox.corpus.engines import Answer, Job, Jobs, answer_to
 from trustydetox.corpus.results import Task
 from trustydetox.detoxifier import Detoxifier
-from trustydetox.errors import require_extra
+from trustydetox.errors import ConfigError, require_extra
 
 
 class _Actor:
@@ -29,11 +31,24 @@ class _Actor:
         return self._made
 
 
+class _DataOnly:
+    """Standard output for bytes; Ray's text, which it prints from a thread, goes beside it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 class Actors:
     """Ray actors that each make the pipeline anew; a context, at whose end they are killed.
 
-    Joins the cluster that RAY_ADDRESS names, else one that lives on this machine as long as the
-    context. An actor that dies, be it with its machine, is replaced.
+    Joins the cluster that RAY_ADDRESS names, else makes one on this machine that lives as long as
+    the context. An actor that dies, be it with its machine, is replaced.
 
     make: gives the pipeline, in each actor; what it needs must be installed on every machine.
     count: of actors, among which the CPUs of the cluster are divided.
@@ -51,13 +66,22 @@ class Actors:
         self._idle: list[Any] = []
         self._busy: dict[Any, tuple[Any, Job | None]] = {}
         self._jobs = Jobs()
+        self._stack = ExitStack()
 
     def __enter__(self) -> Actors:
         # Ray would tell its makers that it is used; no network is asked here unasked.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         import ray
 
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        self._stack.enter_context(redirect_stdout(cast("TextIO", _DataOnly(sys.stdout))))
+        try:
+            ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            self._stack.close()
+            raise ConfigError(
+                f"Ray can't be reached or started ({type(error).__name__})"
+            ) from error
+        self._stack.callback(ray.shutdown)
         share = ray.cluster_resources().get("CPU", 1) / self._count
         self._class = ray.remote(num_cpus=int(share) if share >= 1 else share)(_Actor)
         return self
@@ -72,7 +96,7 @@ class Actors:
 
         for actor in (*self._idle, *(actor for actor, _ in self._busy.values())):
             ray.kill(actor)
-        ray.shutdown()
+        self._stack.close()
 
     def submit(self, tasks: Sequence[Task], /) -> None:
         """Take a batch on."""
