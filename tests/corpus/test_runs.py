@@ -64,13 +64,23 @@ def test_a_run_that_is_done_is_not_done_again(source: Path, output: Path) -> Non
     }
 
 
-@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_text("")])
-def test_a_run_whose_output_was_changed_is_done_again(
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda output: output.unlink(),
+        lambda output: output.write_text(""),
+        lambda output: (run_folder(str(output)) / "records.jsonl").unlink(),
+    ],
+)
+def test_a_run_that_lost_something_is_done_again(
     source: Path, output: Path, damage: Callable[[Path], object]
 ) -> None:
+    folder = run_folder(str(output))
+    records = (folder / "records.jsonl").read_bytes()
     damage(output)
     clean_file(source, output, detoxifier=detoxifier(), settings=SETTINGS)
     assert output.read_bytes() == LEFT
+    assert (folder / "records.jsonl").read_bytes() == records
 
 
 @pytest.mark.parametrize(

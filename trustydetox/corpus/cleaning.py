@@ -89,8 +89,8 @@ def clean_file(
         that folder is a ConflictError.
     observe: told every record that is written, as (row, field, record).
     progress: told (rows done, share of the input read or None) after each window.
-    shard_rows: rows after which a shard ends, if it isn't large enough before.
     documents: told the counts at the end, gives more files of the run folder as name -> text.
+    shard_rows: rows after which a shard ends, if it isn't large enough before.
 
     Nothing appears under `destination` unless all of it was written; standard output excepted.
     """

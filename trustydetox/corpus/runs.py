@@ -82,7 +82,7 @@ def versions() -> dict[str, str]:
 def finished_run(place: Path, plan: Mapping[str, Any]) -> dict[str, Any] | None:
     """The manifest of a run in `place` that has done, with these versions, what `plan` says.
 
-    None where there is none, or where its output was changed since.
+    None where there is none, or where its output was changed or a file of its folder lost since.
     """
     try:
         manifest = read_manifest(place)
@@ -90,6 +90,8 @@ def finished_run(place: Path, plan: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     is_another = _difference(DECIDING_HALFWAY, manifest, {**_head(), **plan})
     if is_another or not plan["input"] or part_folder(place).exists():
+        return None
+    if not all((place / name).is_file() for name in manifest["files"]):
         return None
     try:
         with (place.parent / manifest["output"]["path"]).open("rb") as output:
@@ -168,7 +170,8 @@ class RunFolder:
         """Write the manifest and bring all files to the disk."""
         if self.shards is not None:
             self.open(ENTRIES).write(self.shards.listed())
-        content = {**_head(), **manifest}
+        files = sorted(str(Path(file.name).relative_to(self._part)) for file in self._files)
+        content = {**_head(), **manifest, "files": files}
         self.open(MANIFEST).write(json.dumps(content, indent=2).encode() + b"\n")
         for file in self._files:
             sync(file)

@@ -128,9 +128,11 @@ def _work(pipe: Connection, make: Callable[[], Detoxifier], count: int) -> None:
             torch.set_num_threads(max(1, torch.get_num_threads() // count))
         return made
 
-    pipe.send(answer_to((), detoxifier))
-    while True:
-        pipe.send(answer_to(pipe.recv(), detoxifier))
+    # Without its parent, which has the other end, there is nothing more to do.
+    with suppress(EOFError, ConnectionError):
+        pipe.send(answer_to((), detoxifier))
+        while True:
+            pipe.send(answer_to(pipe.recv(), detoxifier))
 
 
 def _end_with_parent() -> None:
