@@ -17,6 +17,9 @@ from trustydetox.corpus.results import Task, result_line, result_lines
 from trustydetox.detoxifier import Detoxifier
 from trustydetox.errors import DetoxError, ResourceError
 
+JOB_TASKS = 256
+"""Most tasks of a job as it is first given out, so that workers share even one batch."""
+
 STRIKES = 2
 """So often a job may lose its worker before it is given out in halves."""
 
@@ -95,8 +98,8 @@ class Jobs:
         """One more batch."""
         self._parts[self._added] = {}
         self._missing[self._added] = len(tasks)
-        if tasks:
-            self.waiting.append(Job(self._added, 0, tasks))
+        for start in range(0, len(tasks), JOB_TASKS):
+            self.waiting.append(Job(self._added, start, tasks[start : start + JOB_TASKS]))
         self._added += 1
 
     def take(self, serve: Callable[[], object]) -> bytes:
