@@ -1,6 +1,6 @@
 # make demo       clean the bundled rows with the embedded models
 # make test       lint, types, layers, tests: at most 10 minutes on two cores
-# make test-all   the same, and all that needs a browser or a fresh install; fails where one lacks
+# make test-all   the same, and all that needs a browser, Ray or a fresh install; fails where one lacks
 # make bench      speed and memory, side by side
 # make mutants    break the core on purpose 50 times and count what the tests catch
 # make readme     run the README's examples and write down what they print
@@ -32,7 +32,7 @@ demo: $(VENV)/run.stamp
 
 test: lint unit cover
 
-test-all: test smoke pythons
+test-all: test smoke pythons $(VENV)/all.stamp
 	$(BIN)/python -m pytest -m needs --require-tools
 
 lint: $(VENV)/dev.stamp
@@ -121,4 +121,9 @@ $(VENV)/run.stamp: pyproject.toml constraints.txt
 $(VENV)/dev.stamp: $(VENV)/run.stamp
 	@echo "Installing the developers' tools into $(VENV)"
 	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(VENV)/all.stamp: $(VENV)/dev.stamp
+	@echo "Installing what only make test-all needs into $(VENV)"
+	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev,ray]'
 	@touch $@

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from importlib.util import find_spec
 
 import pytest
 from hypothesis import settings
@@ -16,6 +17,11 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 PROGRAMS = {"chromium": ("chromium", "chromium-browser", "google-chrome")}
 
 
+def _is_here(tool: str) -> bool:
+    """Whether a program, or a package by the same name, is installed."""
+    return any(map(shutil.which, PROGRAMS.get(tool, ()))) or find_spec(tool) is not None
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--require-tools",
@@ -27,7 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker in item.iter_markers("needs"):
         tool = marker.args[0]
-        if not any(map(shutil.which, PROGRAMS[tool])):
+        if not _is_here(tool):
             message = f"{tool} is not installed: `make test-all` insists on it"
             if item.config.getoption("--require-tools"):
                 pytest.fail(message, pytrace=False)

@@ -81,7 +81,7 @@ def test_an_expected_error_is_one_line_and_its_exit_code(
 
 
 @pytest.mark.parametrize(
-    "flag", [["--engine", "ray"], ["--engin"], ["--fail-on", "x"], ["--no-such-flag"]]
+    "flag", [["--engin", "ray"], ["--shard-index", "0"], ["--fail-on", "x"], ["--no-such-flag"]]
 )
 def test_a_flag_that_is_not_built_is_refused(run: Run, rows: Path, flag: list[str]) -> None:
     out = rows.with_name("out.jsonl")
@@ -169,6 +169,34 @@ def test_an_interrupted_run_says_so_and_leaves_nothing(
     assert process.returncode == code
     assert process.stderr.read().decode() == f"{said}\n"
     assert [path.name for path in rows.parent.iterdir()] == ["in.jsonl"]
+
+
+def test_a_terminated_run_says_that_it_goes_on_and_does(run: Run, spawn: Spawn, rows: Path) -> None:
+    texts = (f"you {'sir' if n % 99 else 'idiot'} {n}" for n in range(40_000))
+    rows.write_text("".join(f'{{"text": "{text}"}}\n' for text in texts), "utf-8")
+    out = rows.with_name("out.jsonl")
+    process = spawn("clean", rows, "-o", out, "--recipe", FAKE, "--workers", "2")
+    assert process.stderr is not None
+    deadline = time.monotonic() + 60
+    while not list(rows.parent.glob(".*/ledger/shards/*.json")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    process.wait(timeout=60)
+
+    assert process.returncode == 143
+    assert process.stderr.read().decode() == (
+        "terminated\nwhat is done is kept: the same command goes on after it\n"
+    )
+    assert {path.name for path in rows.parent.iterdir()} == {"in.jsonl", ".out.jsonl.detox.part"}
+    # The control: what goes on after it is another command's affair.
+    assert run("clean", rows, "-o", out, "--recipe", FAKE, "--threshold", "0.6").code == 7
+    assert run("clean", rows, "-o", out, "--recipe", FAKE).code == 0
+    assert out.read_text("utf-8") == rows.read_text("utf-8").replace(" idiot", "")
+    assert {path.name for path in rows.parent.iterdir()} == {
+        "in.jsonl",
+        "out.jsonl",
+        "out.jsonl.detox",
+    }
 
 
 def test_a_reader_that_leaves_early_is_no_complaint(spawn: Spawn, rows: Path) -> None:

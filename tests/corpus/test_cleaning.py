@@ -409,25 +409,37 @@ def test_a_text_that_the_models_cant_take_costs_its_row(tmp_path: Path) -> None:
     assert reasons == ["the models can't take this text (ValueError)"] * 2
 
 
-def test_models_that_fail_on_every_text_end_the_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("raised", "expected", "said"),
+    [
+        (ValueError, ModelError, r"fail on every text \(ValueError\)$"),
+        (MemoryError, ResourceError, "out of memory on every text, even alone$"),
+    ],
+)
+def test_models_that_fail_on_every_text_end_the_run(
+    tmp_path: Path, raised: type[Exception], expected: type[Exception], said: str
+) -> None:
     (tmp_path / "in.txt").write_bytes(b"a\n" * 100)
-    with pytest.raises(ModelError, match=r"fail on every text \(ValueError\)$"):
-        clean_file(
-            tmp_path / "in.txt", tmp_path / "out.txt", detoxifier=detoxifier(scorer=Choosy("a"))
-        )
+    choosy = detoxifier(scorer=Choosy("a", raised))
+    with pytest.raises(expected, match=said):
+        clean_file(tmp_path / "in.txt", tmp_path / "out.txt", detoxifier=choosy)
     assert [path.name for path in tmp_path.iterdir()] == ["in.txt"]
 
 
-@pytest.mark.parametrize(
-    ("raised", "expected"), [(MemoryError, ResourceError), (ContractError, ContractError)]
-)
-def test_an_expected_error_inside_a_model_is_no_bad_row(
-    tmp_path: Path, raised: type[BaseException], expected: type[Exception]
-) -> None:
+def test_an_expected_error_inside_a_model_is_no_bad_row(tmp_path: Path) -> None:
     (tmp_path / "in.txt").write_bytes(b"a\n")
-    choosy = detoxifier(scorer=Choosy("a", raised))
-    with pytest.raises(expected):
+    choosy = detoxifier(scorer=Choosy("a", ContractError))
+    with pytest.raises(ContractError):
         clean_file(tmp_path / "in.txt", tmp_path / "out.txt", detoxifier=choosy)
+
+
+def test_a_text_that_memory_isnt_enough_for_costs_its_row(tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_bytes(b"fine\n" * 300 + b"boom\n" + b"you idiot\n" * 300)
+    choosy = detoxifier(scorer=Choosy("boom", MemoryError))
+    counts = clean_file(tmp_path / "in.txt", tmp_path / "out.txt", detoxifier=choosy)
+    assert (counts.written, counts.quarantined, counts.rewritten) == (600, 1, 300)
+    (bad,) = _objects(tmp_path / "out.txt.detox/quarantine.jsonl")
+    assert (bad["row"], bad["reason"]) == (300, "out of memory on this text, even alone")
 
 
 @pytest.mark.parametrize("raised", [KeyboardInterrupt, SystemExit])

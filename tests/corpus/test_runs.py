@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -38,12 +39,48 @@ def test_the_run_folder_lies_beside_the_output() -> None:
     assert run_folder("a/out.jsonl") == Path("a/out.jsonl.detox")
 
 
-def test_the_same_run_again_gives_the_same_bytes(source: Path, output: Path) -> None:
-    before = {path.name: path.read_bytes() for path in run_folder(str(output)).rglob("*.json*")}
-    clean_file(source, output, detoxifier=detoxifier(), settings={"recipe": "mini", "list": ["a"]})
-    after = {path.name: path.read_bytes() for path in run_folder(str(output)).rglob("*.json*")}
-    assert after == before
-    assert len(before) == 4
+def _state(folder: Path) -> dict[str, tuple[bytes, int]]:
+    return {
+        str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+SETTINGS = {"recipe": "mini", "list": ["a"]}
+
+
+def test_a_run_that_is_done_is_not_done_again(source: Path, output: Path) -> None:
+    before = _state(source.parent)
+    counts = clean_file(source, output, detoxifier=detoxifier(), settings=SETTINGS)
+    assert (counts.read, counts.written, counts.rewritten) == (3, 2, 1)
+    assert _state(source.parent) == before
+    clean_file(source, output, detoxifier=detoxifier(), settings=SETTINGS, fresh=True)
+    after = _state(source.parent)
+    assert after["out.jsonl"][1] != before["out.jsonl"][1]
+    plan = "out.jsonl.detox/ledger/plan.json"
+    assert {name: content for name, (content, _) in after.items() if name != plan} == {
+        name: content for name, (content, _) in before.items() if name != plan
+    }
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda output: output.unlink(),
+        lambda output: output.write_text(""),
+        lambda output: (run_folder(str(output)) / "records.jsonl").unlink(),
+    ],
+)
+def test_a_run_that_lost_something_is_done_again(
+    source: Path, output: Path, damage: Callable[[Path], object]
+) -> None:
+    folder = run_folder(str(output))
+    records = (folder / "records.jsonl").read_bytes()
+    damage(output)
+    clean_file(source, output, detoxifier=detoxifier(), settings=SETTINGS)
+    assert output.read_bytes() == LEFT
+    assert (folder / "records.jsonl").read_bytes() == records
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "trustydetox"
 HEAVY = {
-    "captum", "datasets", "pandas", "pyarrow", "scipy", "sklearn", "tokenizers", "torch",
+    "captum", "datasets", "pandas", "pyarrow", "ray", "scipy", "sklearn", "tokenizers", "torch",
     "transformers", "trl",
 }  # fmt: skip
 OWN = {path.stem for path in PACKAGE.iterdir()}

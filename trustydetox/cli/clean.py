@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,11 +14,15 @@ import typer
 
 from trustydetox.cli.options import Config, Field, Input, RecipeName, Roles, Threshold, roles_in
 from trustydetox.cli.progress import progress
-from trustydetox.cli.summary import summary_lines
+from trustydetox.cli.summary import read_report, summary_lines
+from trustydetox.errors import ConflictError
 from trustydetox.report import RowCounts, Summary, render_page, visible
 
 if TYPE_CHECKING:
     from trustydetox.corpus import Counts
+    from trustydetox.corpus.engines import Engine
+    from trustydetox.detoxifier import Detoxifier
+    from trustydetox.recipes import Recipe
 
 TOO_MANY_BAD = 4
 
@@ -69,8 +76,23 @@ def clean(
         bool, typer.Option("--dry-run", help="Write nothing; count what would be done.")
     ] = False,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Replace a finished run in the run folder.")
+        bool,
+        typer.Option(
+            "--fresh", help="Start over, and replace the run in the run folder, whatever it was."
+        ),
     ] = False,
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(help="Where the models run: on this machine, or on a Ray cluster."),
+    ] = "local",
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Processes that run the models, each with its own. Their number changes no byte.",
+        ),
+    ] = 1,
     run: Annotated[
         Path | None,
         typer.Option(
@@ -84,7 +106,7 @@ def clean(
     """Mend the toxic spans of a file's texts; all else stays as it is, byte for byte."""
     from trustydetox.corpus import clean_file, run_folder
     from trustydetox.corpus.runs import versions
-    from trustydetox.recipes import build_recipe, models_of, read_recipe, settings_of
+    from trustydetox.recipes import models_of, read_recipe, settings_of
 
     chosen = read_recipe(
         recipe,
@@ -112,11 +134,16 @@ def clean(
             "report.html": render_page(content, summary.samples(), summary.top_words()),
         }
 
-    with progress("clean") as advance:
+    folder = run if run is not None else run_folder(out)
+    with (
+        _told_what_is_kept(folder),
+        _started(engine, chosen, workers) as detoxifier,
+        progress("clean") as advance,
+    ):
         counts = clean_file(
             input_,
             out,
-            detoxifier=build_recipe(chosen),
+            detoxifier=detoxifier,
             fields=field or (),
             roles=roles_in(roles),
             run=run,
@@ -127,14 +154,42 @@ def clean(
             progress=advance,
             documents=documents,
         )
-    for line in summary_lines(report(counts)):
+    for line in summary_lines(report(counts) if dry_run else read_report(folder)):
         print(line, file=sys.stderr)
-    if dry_run:
-        print("nothing was written: --dry-run", file=sys.stderr)
-    else:
-        folder = run if run is not None else run_folder(out)
-        print(visible(f"run folder: {folder}"), file=sys.stderr)
+    last = "nothing was written: --dry-run" if dry_run else f"run folder: {folder}"
+    print(visible(last), file=sys.stderr)
     end_with_bad_rows(counts.quarantined, max_bad)
+
+
+@contextmanager
+def _started(engine: str, recipe: Recipe, workers: int) -> Iterator[Detoxifier | Engine]:
+    """The recipe's pipeline in this process, or in others."""
+    from trustydetox.corpus.actors import Actors
+    from trustydetox.corpus.workers import Workers
+    from trustydetox.recipes import build_recipe
+
+    if engine == "local" and workers == 1:
+        yield build_recipe(recipe)
+        return
+    start = Actors if engine == "ray" else Workers
+    make = partial(build_recipe, recipe)
+    with start(make, workers, threshold=recipe.threshold, fallback=recipe.fallback) as started:
+        yield started
+
+
+@contextmanager
+def _told_what_is_kept(folder: Path) -> Iterator[None]:
+    """Say so where a run ends early and the same command would go on with it."""
+    from trustydetox.corpus.runs import is_begun
+
+    try:
+        yield
+    except ConflictError:
+        raise
+    except BaseException:
+        if is_begun(folder):
+            print("what is done is kept: the same command goes on after it", file=sys.stderr)
+        raise
 
 
 def _words(path: Path | None) -> tuple[str, ...] | None:

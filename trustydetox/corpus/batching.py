@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Generic, TypeVar
 
-from trustydetox.errors import DetoxError, ModelError
+from trustydetox.errors import DetoxError, ModelError, ResourceError
 
 PATIENCE = 32
 """So many texts that fail one after the other are the model's fault, not theirs."""
@@ -14,34 +14,53 @@ T = TypeVar("T")
 
 
 def try_all(texts: Sequence[str], work: Callable[[Sequence[str]], Sequence[T]]) -> list[T | str]:
-    """One result of `work` per text; where it fails, each text alone, and a reason for those
-    that fail again.
+    """One result of `work` per text; where it fails, its halves, down to each text that fails
+    alone, which gets a reason.
 
-    An expected error, and memory running out, is raised as it is; ModelError where the first
-    texts all fail alone.
+    An expected error is raised as it is. Where the first texts all fail alone, that is a
+    ResourceError if memory ran out, else a ModelError.
     """
-    if not texts:
-        return []
-    try:
-        return list(work(texts))
-    except (DetoxError, MemoryError):
-        raise
-    except Exception as error:
-        results: list[T | str] = []
-        for text in texts:
-            results.append(_alone(text, work))
-            if len(results) == PATIENCE and all(isinstance(one, str) for one in results):
-                raise ModelError(
-                    f"the recipe's models fail on every text ({type(error).__name__})"
-                ) from error
-        return results
+    return _Trial(work).results(texts) if texts else []
 
 
-def _alone(text: str, work: Callable[[Sequence[str]], Sequence[T]]) -> T | str:
-    try:
-        (result,) = work([text])
-    except (DetoxError, MemoryError):
-        raise
-    except Exception as error:
+class _Trial(Generic[T]):
+    def __init__(self, work: Callable[[Sequence[str]], Sequence[T]]) -> None:
+        self._work = work
+        self._failures = 0
+        self._succeeded = False
+
+    def results(self, texts: Sequence[str]) -> list[T | str]:
+        try:
+            results: list[T | str] = list(self._work(texts))
+        except DetoxError:
+            raise
+        except Exception as error:
+            if len(texts) == 1:
+                return [self._reason(error)]
+        else:
+            self._succeeded = True
+            return results
+        # Out of the `except`, whose traceback held on to the memory of the whole batch.
+        middle = len(texts) // 2
+        return self.results(texts[:middle]) + self.results(texts[middle:])
+
+    def _reason(self, error: Exception) -> str:
+        self._failures += 1
+        if self._failures == PATIENCE and not self._succeeded:
+            if _is_lack_of_memory(error):
+                raise ResourceError("out of memory on every text, even alone") from error
+            raise ModelError(
+                f"the recipe's models fail on every text ({type(error).__name__})"
+            ) from error
+        if _is_lack_of_memory(error):
+            return "out of memory on this text, even alone"
         return f"the models can't take this text ({type(error).__name__})"
-    return result
+
+
+def _is_lack_of_memory(error: Exception) -> bool:
+    # PyTorch has a type of its own for a GPU's memory, and none for that of the machine.
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "can't allocate memory" in str(error)
+    )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any, NamedTuple
 
-from trustydetox.corpus.windows import windows
+from trustydetox.corpus.windows import WINDOW_ROWS, windows
 from trustydetox.errors import InputError
 from trustydetox.roles import Action, Passage
 from trustydetox.rows import Columns, Reader, Row, choose_columns
@@ -30,6 +30,7 @@ class PassageReader:
     fields: as in `choose_columns`.
     roles: what may be done to whose words in a conversation, where not what `Columns` says.
     is_whole: whether the values of all columns are needed, not those of the chosen ones alone.
+    window_rows: at most so many rows at a time.
     columns: what was chosen; None as long as no readable row has come.
     """
 
@@ -40,6 +41,7 @@ class PassageReader:
         roles: Mapping[str, Action],
         *,
         is_whole: bool = False,
+        window_rows: int = WINDOW_ROWS,
     ) -> None:
         self._reader = reader
         self._fields = fields
@@ -48,7 +50,7 @@ class PassageReader:
         wanted = None
         if self.columns is not None and not is_whole:
             wanted = self.columns.needed
-        rows = windows(reader.rows(wanted))
+        rows = windows(reader.rows(wanted), most_rows=window_rows)
         first = next(rows, [])
         self._choose(first)
         self._windows = chain([first], rows)

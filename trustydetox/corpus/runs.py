@@ -1,7 +1,8 @@
 """The run folder: what a run did, what it set aside, and what undoing it needs.
 
 It holds original texts, so its mode is 0700. It is built beside its place under a hidden name and
-renamed when all of it is on disk; `manifest.json` is what makes a folder a finished run.
+renamed when all of it is on disk; `manifest.json` is what makes a folder a finished run. A run that
+ends early leaves the hidden folder with its finished shards, and the same run goes on from them.
 """
 
 from __future__ import annotations
@@ -10,13 +11,16 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from hashlib import file_digest
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from trustydetox.corpus.outputs import sync_folder
+from trustydetox.corpus.outputs import create, open_locked, sync, sync_folder, write_whole
+from trustydetox.corpus.shards import SHARDS, Shards
 from trustydetox.errors import ConfigError, ConflictError, InputError
 
 SCHEMA_VERSION = 1
@@ -26,6 +30,8 @@ QUARANTINE = "quarantine.jsonl"
 LEDGER = "ledger"
 CHANGES = f"{LEDGER}/changes.jsonl"
 COPY = f"{LEDGER}/input"
+PLAN = f"{LEDGER}/plan.json"
+ENTRIES = f"{LEDGER}/shards.jsonl"
 
 DECIDING = (
     "recipe",
@@ -39,6 +45,9 @@ DECIDING = (
     "output",
 )
 """Keys of a manifest in which two runs of one folder must agree."""
+
+DECIDING_HALFWAY = (*DECIDING, "limits", "versions")
+"""Those of a plan in which a run must agree with the unfinished one that it goes on with."""
 
 PACKAGES = ("trustydetox", "torch", "transformers", "captum", "pyarrow", "numpy")
 
@@ -70,27 +79,66 @@ def versions() -> dict[str, str]:
     return found
 
 
-class RunFolder:
-    """A run folder in the making; leaving the `with` block without `finish` leaves no trace.
+def finished_run(place: Path, plan: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The manifest of a run in `place` that has done, with these versions, what `plan` says.
 
-    plan: the deciding part of the manifest, as far as it is known before the run.
-    fresh: replace a finished run whatever its plan was.
+    None where there is none, or where its output was changed or a file of its folder lost since.
+    """
+    try:
+        manifest = read_manifest(place)
+    except InputError:
+        return None
+    is_another = _difference(DECIDING_HALFWAY, manifest, {**_head(), **plan})
+    if is_another or not plan["input"] or part_folder(place).exists():
+        return None
+    if not all((place / name).is_file() for name in manifest["files"]):
+        return None
+    try:
+        with (place.parent / manifest["output"]["path"]).open("rb") as output:
+            found = file_digest(output, "sha256").hexdigest()
+    except OSError:
+        return None
+    if found != manifest["output"]["sha256"]:
+        return None
+    # Left by a run that was killed just after it was done.
+    for leftover in (place / SHARDS, _old_folder(place)):
+        shutil.rmtree(leftover, ignore_errors=True)
+    return manifest
+
+
+class RunFolder:
+    """A run folder in the making; leaving the `with` block without `finish` leaves its shards.
+
+    plan: the deciding part of the manifest, as far as it is known before the run, and `limits`.
+    fresh: replace a finished or unfinished run whatever its plan was.
+    keeps: whether finished shards are kept, for which the input must be known in the plan.
+    shards: where they are kept; None where they aren't.
     """
 
-    def __init__(self, path: Path, plan: Mapping[str, Any], *, fresh: bool = False) -> None:
+    def __init__(
+        self, path: Path, plan: Mapping[str, Any], *, fresh: bool = False, keeps: bool = False
+    ) -> None:
         self.path = path
-        self._part = path.with_name(f".{path.name}.part")
-        self._old = path.with_name(f".{path.name}.old")
+        self.shards: Shards | None = None
+        self._part = part_folder(path)
+        self._old = _old_folder(path)
+        self._plan = {**_head(), **plan, "fresh": fresh}
+        self._is_finished = False
         self._files: list[IO[bytes]] = []
         if not path.parent.is_dir():
             raise ConfigError(f"can't make the run folder {path}: {path.parent} isn't there")
-        self._require_replaceable(plan, fresh=fresh)
+        if not self._part.exists():
+            self._require_replaceable(None, fresh=fresh)
         self._part.mkdir(mode=0o700, exist_ok=True)
         self._part.chmod(0o700)
-        self._lock = self._locked()
-        for leftover in self._part.iterdir():
-            _remove(leftover)
-        (self._part / LEDGER).mkdir(mode=0o700)
+        self._lock = open_locked(self._part, os.O_RDONLY, path)
+        try:
+            unfinished = _unfinished(self._part)
+            self._require_replaceable(unfinished, fresh=fresh)
+            self._begin(keeps=keeps, is_new=fresh or unfinished is None)
+        except BaseException:
+            os.close(self._lock)
+            raise
 
     def __enter__(self) -> RunFolder:
         return self
@@ -102,29 +150,32 @@ class RunFolder:
         trace: TracebackType | None,
     ) -> None:
         for file in self._files:
-            file.close()
-        shutil.rmtree(self._part, ignore_errors=True)
+            # A full disk may refuse the last bytes once more.
+            with suppress(OSError):
+                file.close()
+        if not self._is_finished:
+            if self.shards is not None and self.shards.close():
+                self._clear(all_but=[PLAN, SHARDS])
+            else:
+                shutil.rmtree(self._part, ignore_errors=True)
         os.close(self._lock)
 
     def open(self, name: str) -> IO[bytes]:
         """A new file of the run."""
-        handle = os.open(self._part / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        file = os.fdopen(handle, "wb")
+        file = create(self._part / name)
         self._files.append(file)
         return file
 
     def seal(self, manifest: Mapping[str, Any]) -> None:
         """Write the manifest and bring all files to the disk."""
-        with self.open(MANIFEST) as file:
-            content = {"schema_version": SCHEMA_VERSION, "versions": versions(), **manifest}
-            file.write(json.dumps(content, indent=2).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        if self.shards is not None:
+            self.open(ENTRIES).write(self.shards.listed())
+        files = sorted(str(Path(file.name).relative_to(self._part)) for file in self._files)
+        content = {**_head(), **manifest, "files": files}
+        self.open(MANIFEST).write(json.dumps(content, indent=2).encode() + b"\n")
         for file in self._files:
-            if not file.closed:
-                file.flush()
-                os.fsync(file.fileno())
-                file.close()
+            sync(file)
+            file.close()
         sync_folder(self._part / LEDGER)
         sync_folder(self._part)
 
@@ -133,10 +184,29 @@ class RunFolder:
         if self.path.exists():
             self.path.rename(self._old)
         self._part.rename(self.path)
+        self._is_finished = True
         sync_folder(self.path.parent)
         shutil.rmtree(self._old, ignore_errors=True)
+        shutil.rmtree(self.path / SHARDS, ignore_errors=True)
 
-    def _require_replaceable(self, plan: Mapping[str, Any], *, fresh: bool) -> None:
+    def _begin(self, *, keeps: bool, is_new: bool) -> None:
+        self._clear(all_but=[] if is_new else [PLAN, SHARDS])
+        (self._part / LEDGER).mkdir(mode=0o700, exist_ok=True)
+        if keeps:
+            if is_new:
+                content = json.dumps(self._plan, indent=2).encode() + b"\n"
+                write_whole(self._part / PLAN, content)
+            self.shards = Shards(self._part / SHARDS, self._plan)
+
+    def _clear(self, all_but: Sequence[str]) -> None:
+        kept = [self._part / LEDGER, *(self._part / name for name in all_but)] if all_but else []
+        for folder in (self._part, self._part / LEDGER):
+            for path in list(folder.iterdir()) if folder.is_dir() else []:
+                if path not in kept:
+                    _remove(path)
+
+    def _require_replaceable(self, unfinished: dict[str, Any] | None, *, fresh: bool) -> None:
+        """Refuse to put this run in the place of another, or to go on with another's shards."""
         for folder in (self.path, self._old):
             if folder.exists() and not folder.is_dir():
                 raise ConfigError(f"can't make the run folder {folder}: a file has that name")
@@ -144,6 +214,13 @@ class RunFolder:
             # Left by a run that was killed between two renames.
             read_manifest(self._old)
             shutil.rmtree(self._old)
+        if unfinished is not None and not fresh:
+            said = _difference(DECIDING_HALFWAY, unfinished, self._plan)
+            if said:
+                raise ConflictError(
+                    f"{self.path} was begun by a run with another {said}: --fresh starts over, "
+                    f"--run puts this one elsewhere"
+                )
         if not self.path.is_dir() or not any(self.path.iterdir()):
             return
         try:
@@ -152,30 +229,53 @@ class RunFolder:
             raise ConflictError(
                 f"{self.path} holds something else than a finished run: choose another --run"
             ) from error
-        if fresh:
+        if fresh or (unfinished is not None and unfinished["fresh"]):
             return
-        wanted = json.loads(json.dumps(dict(plan)))
-        for key in DECIDING:
-            if key in wanted and not _agrees(found.get(key), wanted[key]):
-                raise ConflictError(
-                    f"{self.path} holds a run with another {_named(key, found, wanted)}: "
-                    f"--fresh replaces it, --run puts this one elsewhere"
-                )
+        said = _difference(DECIDING, found, self._plan)
+        if said:
+            raise ConflictError(
+                f"{self.path} holds a run with another {said}: --fresh replaces it, --run puts "
+                f"this one elsewhere"
+            )
 
-    def _locked(self) -> int:
-        """A lock on the folder in the making, let go by the system if this process dies."""
-        handle = os.open(self._part, os.O_RDONLY)
-        try:
-            import fcntl
 
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except ImportError:
-            # No such lock on this system: two runs on one output are then the user's to avoid.
-            pass
-        except OSError as error:
-            os.close(handle)
-            raise ConflictError(f"another run is writing {self.path} just now") from error
-        return handle
+def part_folder(path: Path) -> Path:
+    """Where a run folder is as long as the run isn't finished."""
+    return path.with_name(f".{path.name}.part")
+
+
+def _old_folder(path: Path) -> Path:
+    """Where the run before is for a moment, when a run is finished."""
+    return path.with_name(f".{path.name}.old")
+
+
+def _head() -> dict[str, Any]:
+    return {"schema_version": SCHEMA_VERSION, "versions": versions()}
+
+
+def is_begun(path: Path) -> bool:
+    """Whether a run in that folder ended early and left something to go on with."""
+    return _unfinished(part_folder(path)) is not None
+
+
+def _unfinished(part: Path) -> dict[str, Any] | None:
+    """The plan of a run that was ended after its first shard."""
+    if not any((part / SHARDS).glob("*.json")):
+        return None
+    try:
+        plan = json.loads((part / PLAN).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return plan if isinstance(plan, dict) else None
+
+
+def _difference(keys: Sequence[str], found: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
+    """The first of `keys` in which what was found isn't what is planned, with both sides."""
+    wanted = json.loads(json.dumps(dict(plan)))
+    for key in keys:
+        if key in wanted and not _agrees(found.get(key), wanted[key]):
+            return _named(key, found, wanted)
+    return ""
 
 
 def _agrees(found: Any, wanted: Any) -> bool:
