@@ -9,15 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import IO, Any
 
-from trustydetox.corpus.batching import try_all
-from trustydetox.corpus.cleaning import SCORE_ONLY
 from trustydetox.corpus.counts import Counts
 from trustydetox.corpus.quarantine import Quarantine
 from trustydetox.corpus.reading import Found
 from trustydetox.corpus.recordlines import record_line
+from trustydetox.corpus.results import Task, judged
 from trustydetox.corpus.runs import QUARANTINE, RECORDS, RunFolder, versions
 from trustydetox.detoxifier import Detoxifier
-from trustydetox.records import Record, Toxicity, Verdict
+from trustydetox.records import Record
 from trustydetox.report import RowCounts, Summary, render_page
 from trustydetox.roles import Action, Passage
 from trustydetox.rows import Row
@@ -141,16 +140,8 @@ def mend(window: Sequence[Found], detoxifier: Detoxifier, account: Account) -> l
 
 def judge(passages: Sequence[Passage], detoxifier: Detoxifier) -> list[Record | str]:
     """A record, or a reason to set the row aside, for each passage."""
-    edited = [one.text for one in passages if one.action is Action.EDIT]
-    scored = [one.text for one in passages if one.action is not Action.EDIT]
-    mended = iter(try_all(edited, lambda texts: list(detoxifier.run(texts, batch_size=len(texts)))))
-    scores = iter(try_all(scored, detoxifier.score))
-    return [
-        next(mended)
-        if one.action is Action.EDIT
-        else _scored(one.text, next(scores), detoxifier.threshold)
-        for one in passages
-    ]
+    tasks = [Task(one.text, one.action is Action.EDIT) for one in passages]
+    return judged(detoxifier, tasks)
 
 
 def settle(
@@ -170,14 +161,6 @@ def settle(
         else:
             settled.append(account.settle(row, passages, good))
     return settled
-
-
-def _scored(text: str, score: Toxicity | str, threshold: float) -> Record | str:
-    if isinstance(score, str):
-        return score
-    if score.overall < threshold:
-        return Record(text, Verdict.CLEAN, text, score)
-    return Record(text, Verdict.UNRESOLVED, text, score, reason=SCORE_ONLY)
 
 
 def warn_of_bad_rows(quarantined: Mapping[int, str]) -> None:

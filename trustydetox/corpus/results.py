@@ -28,6 +28,11 @@ class Task(NamedTuple):
 
 def result_lines(detoxifier: Detoxifier, tasks: Sequence[Task]) -> bytes:
     """One line per task, in order; all of `tasks` is one window of the pipeline."""
+    return b"".join(map(result_line, judged(detoxifier, tasks)))
+
+
+def judged(detoxifier: Detoxifier, tasks: Sequence[Task]) -> list[Record | str]:
+    """A record, or a reason to set its row aside, for each task; all are one window."""
     edited = [task.text for task in tasks if task.may_edit]
     scored = [task.text for task in tasks if not task.may_edit]
 
@@ -40,7 +45,7 @@ def result_lines(detoxifier: Detoxifier, tasks: Sequence[Task]) -> bytes:
 
     mended = iter(try_all(edited, mend))
     kept = iter(try_all(scored, score))
-    return b"".join(result_line(next(mended if task.may_edit else kept)) for task in tasks)
+    return [next(mended if task.may_edit else kept) for task in tasks]
 
 
 def _scored(detoxifier: Detoxifier, text: str, score: Toxicity) -> Record:
