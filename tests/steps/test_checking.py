@@ -117,6 +117,8 @@ def test_numbers_addresses_and_negations_that_went_or_came_are_counted(
         ("This is your. And that is\nThe end is", 3),
         ("ban, plan, this, won't be", 1),  # words that only end like one
         ("don't you dare to!", 1),
+        ("the on the phone and only a would know", 2),
+        ("the one is on a train", 0),
         ("", 0),
     ],
 )

@@ -19,8 +19,15 @@ def test_that_something_was_put_in_counts_more_than_what() -> None:
         for said in ("you are quite mistaken , bob", person, "you are , bob")
     )
     assert gone < other < same == 1.0
-    # Four of five signs and words are the same, then all shapes; six against five words.
-    assert other == pytest.approx(0.2 * (2 * 4 / 11) + 0.8)
+    # Four words of six are among the person's five, and all five shapes are the same.
+    assert other == pytest.approx(0.2 * 5 * 4 / (6 + 4 * 5) + 0.8)
+
+
+def test_a_missing_word_counts_more_than_a_needless_one() -> None:
+    text = "you are an idiot , bob"
+    missing = nearness(text, "you are , bob", ["you are wrong , bob"])
+    needless = nearness(text, "you are wrong , bob", ["you are , bob"])
+    assert missing < needless < 1.0
 
 
 def test_ranks_find_the_features_that_made_people_choose() -> None:
@@ -31,7 +38,7 @@ def test_ranks_find_the_features_that_made_people_choose() -> None:
     for _ in range(200):
         rows = rng.normal(size=(5, len(FEATURES)))
         worth = rows @ weights
-        choices.append(Choice(rows.tolist(), (worth / 15).tolist()))
+        choices.append(Choice(rows.tolist(), (worth / 40).tolist()))
     found = learn_ranks(choices)
     assert found["fluency"] == pytest.approx(1.0, abs=0.15)
     assert found["dangling"] == pytest.approx(-2.0, abs=0.15)

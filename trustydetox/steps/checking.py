@@ -85,8 +85,10 @@ class FactsKept:
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """How many words the edits left dangling: an article, a preposition or a verb form right
-    before a sign or the end, which ask for a word that isn't there. None more than before passes.
+    """How many words the edits left dangling, which ask for a word that isn't there; none passes.
+
+    They are articles, prepositions, verb forms and the like right before a sign or the end, and
+    articles right before a preposition, a verb form or a conjunction.
     """
 
     name: str = "whole"
@@ -155,7 +157,7 @@ def _count(name: str, value: int) -> Finding:
 
 
 def dangling(text: str) -> int:
-    """How many words of a text ask for another word where a sign, a line or the text ends it."""
+    """How many words of a text ask for another one where none can come any more."""
     return sum(1 for _ in _DANGLING.finditer(text))
 
 
@@ -180,8 +182,10 @@ def _facts(text: str) -> Iterator[str]:
 
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
 _DANGLING = re.compile(
-    r"(?<![\w'’])(?:an?|the|is|are|was|were|be|am|such|my|your|our|their|of|to|and|or|but|because"
-    r"|with|from|than|as|very)(?=[^\S\n]*(?:[,.!?;:)\]\n]|\Z))",
+    r"(?<![\w'’])(?:(?:an?|the|is|are|was|were|be|am|such|my|your|our|their|of|to|and|or|but|because"
+    r"|with|from|than|as|very)(?=[^\S\n]*(?:[,.!?;:)\]\n]|\Z))"
+    r"|(?:an?|the|my|your|our|their)(?=[^\S\n]+(?:an?|the|of|on|in|at|to|from|with|by|is|are|was|were"
+    r"|would|could|should|will|has|have|had|does|do|did|and|or|but|because|who)(?![\w'’])))",
     re.IGNORECASE,
 )
 _UNITS = (

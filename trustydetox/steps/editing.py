@@ -182,13 +182,24 @@ class _Draft:
     """One way to edit a passage.
 
     pieces: those of the passage after its tags, blanks where new ones are to come.
-    score: log-probability of the tags and of what has been filled in.
+    decided: log-probability that each word is kept, goes, or is replaced by whatever.
+    chosen: log-probability of how many pieces come and of those that have been filled in.
     """
 
     passage: Passage
     tags: tuple[int, ...]
     pieces: tuple[int, ...]
-    score: float
+    decided: float
+    chosen: float
+
+    @property
+    def score(self) -> float:
+        """What drafts are ordered by.
+
+        That many words could stand in a place is no reason to leave it empty, as the likeliest
+        whole draft, in which each word has its small share, would nearly always do.
+        """
+        return self.decided + _CHOSEN * self.chosen
 
     def places(self) -> Iterator[tuple[Span, int, range]]:
         """Each word with its tag and with where its pieces are, or those in its place."""
@@ -277,8 +288,9 @@ class TagAndEdit:
                     options[tuple(other)] = None
         for tags in options:
             pieces = tuple(drafted(self._reader, passage, tags))
-            score = sum(log[tag] for log, tag in zip(logs, tags, strict=True))
-            yield _Draft(passage, tags, pieces, score)
+            exact = sum(log[tag] for log, tag in zip(logs, tags, strict=True))
+            decided = sum(_decision(log, tag) for log, tag in zip(logs, tags, strict=True))
+            yield _Draft(passage, tags, pieces, decided, exact - decided)
 
     def _widened(self, narrow: Sequence[bool], logs: Sequence[Sequence[float]]) -> list[bool]:
         """Which words change when neighbours that the network wouldn't keep go too."""
@@ -330,8 +342,8 @@ class TagAndEdit:
                     ):
                         pieces = list(draft.pieces)
                         pieces[blanks[surest]] = pick
-                        score = draft.score + value
-                        result[row].append(replace(draft, pieces=tuple(pieces), score=score))
+                        chosen = draft.chosen + value
+                        result[row].append(replace(draft, pieces=tuple(pieces), chosen=chosen))
         return result
 
     def _forbidden(self, draft: _Draft, blanks: Sequence[int]) -> Tensor:
@@ -394,8 +406,16 @@ def _spelt(replacement: str, text: str) -> str:
     return _LONE_I.sub("I", replacement) if any(map(str.isupper, text)) else replacement
 
 
+_CHOSEN = 0.25
 _PLAIN = re.compile(r"[a-z]+")
 _LONE_I = re.compile(r"\bi\b")
+
+
+def _decision(log: Sequence[float], tag: int) -> float:
+    """Log-probability of a tag, any number of new pieces being the same."""
+    if tag <= DELETE:
+        return log[tag]
+    return math.log(sum(map(math.exp, log[DELETE + 1 :])))
 
 
 def _score(draft: _Draft) -> float:
