@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,7 +34,7 @@ class Given:
     def __init__(self, *rewrites: Rewrite) -> None:
         self.rewrites = rewrites
 
-    def infill(self, masked: list[MaskedText], /) -> list[tuple[Rewrite, ...]]:
+    def infill(self, masked: Sequence[MaskedText], /) -> list[tuple[Rewrite, ...]]:
         return [self.rewrites for _ in masked]
 
 
