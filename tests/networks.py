@@ -23,7 +23,7 @@ CONFIG = {
     "num_hidden_layers": 2,
     "num_attention_heads": 2,
     "intermediate_size": 64,
-    "max_position_embeddings": 128,
+    "max_position_embeddings": 512,
 }
 
 

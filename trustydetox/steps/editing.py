@@ -217,6 +217,7 @@ class TagAndEdit:
 
     known: words that are never filled in.
     candidates: how many to give at most.
+    drafts: how many of the likeliest drafts of a passage to fill in, which takes most of the time.
     fillings: how many pieces to try in a draft's only blank.
     widen: a word beside a masked span goes too where the network would keep it with less than
         this probability.
@@ -226,6 +227,7 @@ class TagAndEdit:
     known: KnownWords
     view: Callable[[str], View] = View.of
     candidates: int = 12
+    drafts: int = 6
     fillings: int = 3
     widen: float = 0.3
     _reader: Reader = field(init=False, repr=False, compare=False)
@@ -262,7 +264,7 @@ class TagAndEdit:
             for at, row in enumerate(rows):
                 firsts = self._reader.firsts(passages[row])
                 drafts = self._choices(passages[row], tags[at, firsts].tolist())
-                result[row] = sorted(drafts, key=_score)[: self.candidates]
+                result[row] = sorted(drafts, key=_score)[: self.drafts]
         return result
 
     def _choices(self, passage: Passage, logs: Sequence[Sequence[float]]) -> Iterator[_Draft]:
@@ -326,25 +328,32 @@ class TagAndEdit:
         sequences = [self._reader.draft(draft.passage, draft.pieces) for draft in drafts]
         result: list[list[_Draft]] = [[] for _ in drafts]
         for rows, ids, types, mask in batched(sequences):
+            blanks = [
+                [i for i, piece in enumerate(drafts[row].pieces) if piece == self._reader.blank]
+                for row in rows
+            ]
+            leads = [len(sequences[row].ids) - len(drafts[row].pieces) - 1 for row in rows]
+            lines = [at for at, each in enumerate(blanks) for _ in each]
+            columns = [lead + i for lead, each in zip(leads, blanks, strict=True) for i in each]
             with torch.inference_mode():
                 hidden = self.editor.hidden(ids, types, mask)
-                for at, row in enumerate(rows):
-                    draft = drafts[row]
-                    lead = len(sequences[row].ids) - len(draft.pieces) - 1
-                    blanks = [i for i, x in enumerate(draft.pieces) if x == self._reader.blank]
-                    logits = self.editor.pieces(hidden[at, [lead + blank for blank in blanks]])
-                    logs = logits.log_softmax(-1) + self._forbidden(draft, blanks)
-                    most = self.fillings if len(blanks) == 1 else 1
-                    values, picks = logs.topk(most)
-                    surest = int(values[:, 0].argmax())
-                    for value, pick in zip(
-                        values[surest].tolist(), picks[surest].tolist(), strict=True
-                    ):
-                        pieces = list(draft.pieces)
-                        pieces[blanks[surest]] = pick
-                        chosen = draft.chosen + value
-                        result[row].append(replace(draft, pieces=tuple(pieces), chosen=chosen))
+                # All blanks at once: what takes the time is reading the vocabulary's embeddings.
+                found = self.editor.pieces(hidden[lines, columns]).log_softmax(-1)
+                for row, each, logs in zip(
+                    rows, blanks, found.split([len(each) for each in blanks]), strict=True
+                ):
+                    result[row] = list(self._next(drafts[row], each, logs))
         return result
+
+    def _next(self, draft: _Draft, blanks: Sequence[int], logs: Tensor) -> Iterator[_Draft]:
+        """The draft with its surest blank filled; `logs` has a row per blank."""
+        most = self.fillings if len(blanks) == 1 else 1
+        values, picks = (logs + self._forbidden(draft, blanks)).topk(most)
+        surest = int(values[:, 0].argmax())
+        for value, pick in zip(values[surest].tolist(), picks[surest].tolist(), strict=True):
+            pieces = list(draft.pieces)
+            pieces[blanks[surest]] = pick
+            yield replace(draft, pieces=tuple(pieces), chosen=draft.chosen + value)
 
     def _forbidden(self, draft: _Draft, blanks: Sequence[int]) -> Tensor:
         """Minus infinity for each piece that mustn't stand in a blank, else 0."""
