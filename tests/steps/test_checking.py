@@ -87,8 +87,8 @@ def test_a_disguised_word_that_came_in_is_seen_in_the_detection_view() -> None:
         ("see https://a.org/x?y=1, idiot", ", idiot", "", 0),
         ("see https://a.org/x?y=1, idiot", "https://a.org/x?y=1, idiot", "it", 1),
         ("mail damn@idiot.org now", "damn@idiot.org ", "", 1),
-        ("you are not an idiot", "not an idiot", "smart", 1),  # a negation went
-        ("you are an idiot", "an idiot", "not smart", 1),  # a negation came
+        ("you are not an idiot", "not an idiot", "calm", 1),  # a negation went
+        ("you are an idiot", "an idiot", "not calm", 1),  # a negation came
         ("don't be an idiot", "don't be an idiot", "do not be rude", 0),  # the same negation
         ("dont damn do it", "dont damn", "do not", 0),
         ("no idiot here", "no idiot", "nobody", 0),
@@ -98,6 +98,8 @@ def test_a_disguised_word_that_came_in_is_seen_in_the_detection_view() -> None:
         ("you 4ss", "4ss", "fool", 0),  # no unit
         ("run `rm damn` now", "damn", "it", 2),  # code went and other code came
         ("it must damn work", "must damn", "might", 2),
+        ("he is a traitor", "traitor", "good person", 1),  # praise in place of an insult
+        ("a good damn dog", "damn ", "", 0),
     ],
 )
 def test_numbers_addresses_and_negations_that_went_or_came_are_counted(

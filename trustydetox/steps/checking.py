@@ -66,8 +66,8 @@ class FactsKept:
     """How many facts the edits took out or brought in; none passes.
 
     Facts are numbers with their units, addresses, code between backticks, words that deny (`don't`
-    and `do not` deny alike) and words that limit (`must`, `might`). Digits inside a word aren't a
-    number.
+    and `do not` deny alike), words that limit (`must`, `might`) and plain praise, which in place of
+    an insult turns what was said into its opposite. Digits inside a word aren't a number.
     """
 
     name: str = "facts-kept"
@@ -174,8 +174,6 @@ def _facts(text: str) -> Iterator[str]:
     for match in _FACT.finditer(text):
         if match["negation"]:
             yield "not"
-        elif match["modal"]:
-            yield match["modal"].casefold()
         else:
             yield match.group().casefold().rstrip(".,:;!?")
 
@@ -197,7 +195,8 @@ _FACT = re.compile(
     r"|\b(?:https?://|www\.)[^\s<>\"]+"
     r"|[\w.+\-]+@[\w\-]+\.[\w.\-]+"
     r"|(?<![^\W_])[$€£]?\d+(?:[.,:/]\d+)*(?:%|°[cf]|" + _UNITS + r")?(?!\w)"
-    r"|\b(?P<modal>must|might|should|shall|ought)\b"
+    r"|\b(?:must|might|should|shall|ought)\b"
+    r"|\b(?:good|great|nice|best|better|smart|wise|lovely|wonderful|excellent|beautiful|perfect)\b"
     r"|(?P<negation>\b(?:not|no|never|none|nobody|nothing|nowhere|neither|nor|without|cannot"
     r"|(?:\w+n['’]t|(?:ca|wo|do|does|did|is|are|was|were|has|have|had|should|would|could)nt))\b)",
     re.IGNORECASE,
