@@ -208,6 +208,19 @@ def test_the_likeliest_comes_first() -> None:
     assert len(candidates[0].text.split()) == 4
 
 
+def test_that_many_things_could_be_put_in_is_no_reason_to_delete() -> None:
+    editor = tiny_editor()
+    editor.tagger.weight.zero_()
+    (nice,) = Reader(editor.tokenizer).pieces(["nice"])[0]
+    editor.bias.weight[0, nice] = 100.0
+    one = masked("you are an idiot", "idiot")
+    # To delete is likelier than each number of new pieces, but not than all of them.
+    for delete, expected in ((0.4, False), (1.6, True)):
+        editor.tagger.bias.copy_(torch.tensor([-9.0, delete, 0.0, 0.0, 0.0]))
+        (candidates,) = TagAndEdit(editor, KNOWN, widen=1e-9).infill([one])
+        assert (candidates[0].text == "you are") is expected
+
+
 def test_more_fillings_give_more_candidates() -> None:
     one = masked("you are an idiot", "idiot")
     few, many = (

@@ -58,6 +58,20 @@ def test_features_worked_out_by_hand() -> None:
     assert fluent["fluency"] != said["fluency"]
 
 
+def test_a_joint_is_what_follows_an_edit() -> None:
+    text = "you idiot are nice"
+    ((_, logs),) = tiny_fluency().read(["you are nice"])
+    edit = Rewrite(text, (Edit(Span(4, 10), ""),))
+    (row,) = Measures(SCORERS, tiny_fluency()).features(MaskedText(text, (Span(4, 9),)), [edit])
+    assert dict(zip(FEATURES, row, strict=True))["joints"] == pytest.approx(float(logs[1]))
+    last = Rewrite("you idiot", (Edit(Span(3, 9), ""),))
+    ((_, end),) = tiny_fluency().read(["you"])
+    (row,) = Measures(SCORERS, tiny_fluency()).features(
+        MaskedText("you idiot", (Span(4, 9),)), [last]
+    )
+    assert dict(zip(FEATURES, row, strict=True))["joints"] == pytest.approx(float(end[-1]))
+
+
 def test_a_word_outside_the_masked_span_that_goes_is_not_kept() -> None:
     cut = Rewrite(TEXT, (Edit(Span(4, 16), ""),))
     (row,) = Measures(SCORERS, tiny_fluency()).features(MASKED, [cut])

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trustydetox.embedded import require_weights
 from trustydetox.embedded.encoder import new_encoder, read_tokenizer, settings_of
 from trustydetox.embedded.tensors import load_tensors, save_tensors
-from trustydetox.errors import ModelError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -94,12 +94,7 @@ def save_editor(editor: Editor, folder: Path) -> None:
 
 def load_editor(folder: Path) -> Editor:
     """Read what `save_editor` wrote, as float32 in evaluation mode with frozen weights."""
-    path = folder / "editor.safetensors"
-    if not path.is_file():
-        raise ModelError(
-            f"the editor's weights are missing: expected {path.name} beside the package's "
-            "embedded models; reinstall trustydetox, or build them: trustydetox train embedded"
-        )
+    path = require_weights(folder / "editor.safetensors", "the editor's weights are")
     settings = json.loads((folder / "editor.json").read_text(encoding="utf-8"))
     tokenizer = read_tokenizer(folder / "tokenizer.json")
     editor = new_editor(tokenizer, settings["encoder"], settings["tags"])

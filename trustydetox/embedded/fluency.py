@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trustydetox.embedded import require_weights
 from trustydetox.embedded.encoder import read_tokenizer
 from trustydetox.embedded.kneserney import KneserNey
-from trustydetox.errors import ModelError
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from tokenizers import Encoding, Tokenizer
 
 SHIFT = 2
 """Numbers below it begin and end a sequence; a piece is its id plus this."""
@@ -26,31 +25,29 @@ class Fluency:
     tokenizer: Tokenizer
     pieces: KneserNey
 
-    def score(self, texts: Sequence[str], /) -> list[float]:
-        """Mean natural log-probability of the pieces and the end of each text."""
-        logs = self.pieces.log_probabilities(numbers(self.tokenizer, texts))
-        return [float(each.mean()) for each in logs]
-
-    def expected(self, text: str, places: Sequence[int], /) -> list[float]:
-        """Log-probability of the first piece that begins at each place or after it, or of the end.
-
-        places: code points of the text.
+    def read(self, texts: Sequence[str], /) -> list[tuple[list[int], list[float]]]:
+        """Per text where its pieces start, in code points, and the natural log-probability of
+        each piece and of the end.
         """
-        (logs,) = self.pieces.log_probabilities(numbers(self.tokenizer, [text]))
-        encoded = self.tokenizer.encode(_readable(text), add_special_tokens=False)
-        starts = [start for start, _ in encoded.offsets]
-        return [float(logs[bisect_left(starts, place)]) for place in places]
+        encoded = _encoded(self.tokenizer, texts)
+        logs = self.pieces.log_probabilities([_numbers(one) for one in encoded])
+        starts = [[start for start, _ in one.offsets] for one in encoded]
+        return [(each, log.tolist()) for each, log in zip(starts, logs, strict=True)]
 
 
 def numbers(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
     """The pieces of each text as the model counts them."""
-    encoded = tokenizer.encode_batch(list(map(_readable, texts)), add_special_tokens=False)
-    return [[SHIFT + piece for piece in one.ids] for one in encoded]
+    return [_numbers(one) for one in _encoded(tokenizer, texts)]
 
 
-def _readable(text: str) -> str:
-    """A lone surrogate, which the tokenizer refuses, reads as a question mark."""
-    return text.encode("utf-8", "replace").decode()
+def _encoded(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Encoding]:
+    # A lone surrogate, which the tokenizer refuses, reads as a question mark.
+    readable = [text.encode("utf-8", "replace").decode() for text in texts]
+    return tokenizer.encode_batch(readable, add_special_tokens=False)
+
+
+def _numbers(encoding: Encoding) -> list[int]:
+    return [SHIFT + piece for piece in encoding.ids]
 
 
 def save_fluency(fluency: Fluency, path: Path) -> None:
@@ -64,12 +61,7 @@ def load_fluency(folder: Path) -> Fluency:
     """Read what `save_fluency` wrote as fluency.safetensors."""
     from safetensors.numpy import load_file
 
-    path = folder / "fluency.safetensors"
-    if not path.is_file():
-        raise ModelError(
-            f"the fluency model is missing: expected {path.name} beside the package's "
-            "embedded models; reinstall trustydetox, or build them: trustydetox train embedded"
-        )
+    path = require_weights(folder / "fluency.safetensors", "the fluency model is")
     tokenizer = read_tokenizer(folder / "tokenizer.json")
     size = tokenizer.get_vocab_size() + SHIFT
     return Fluency(tokenizer, KneserNey.of(load_file(path), size))

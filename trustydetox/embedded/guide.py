@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trustydetox.embedded import require_weights
 from trustydetox.embedded.encoder import new_encoder, read_tokenizer, settings_of
 from trustydetox.embedded.tensors import load_tensors, save_tensors
-from trustydetox.errors import ModelError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -109,9 +109,7 @@ def save_marker(marker: Guide, path: Path) -> None:
 
 def load_marker(folder: Path) -> Guide:
     """The guide with the layers and the head that `save_marker` wrote as marker.safetensors."""
-    path = folder / "marker.safetensors"
-    if not path.is_file():
-        raise _missing("marker", path)
+    path = require_weights(folder / "marker.safetensors", "the marker's weights are")
     marker = load_guide(folder)
     tensors = load_tensors(path)
     for name, part in {"layers": marker.encoder.encoder, "head": marker.head}.items():
@@ -121,18 +119,9 @@ def load_marker(folder: Path) -> Guide:
     return marker
 
 
-def _missing(what: str, path: Path) -> ModelError:
-    return ModelError(
-        f"the {what}'s weights are missing: expected {path.name} beside the package's "
-        "embedded models; reinstall trustydetox, or build them: trustydetox train embedded"
-    )
-
-
 def load_guide(folder: Path) -> Guide:
     """Read what `save_guide` wrote, or ship made of it, as frozen float32 in evaluation mode."""
-    path = folder / "guide.safetensors"
-    if not path.is_file():
-        raise _missing("guide", path)
+    path = require_weights(folder / "guide.safetensors", "the guide's weights are")
     settings = json.loads((folder / "guide.json").read_text(encoding="utf-8"))
     tokenizer = read_tokenizer(folder / "tokenizer.json")
     guide = new_guide(tokenizer, settings["encoder"], tuple(settings["labels"]))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trustydetox.errors import ModelError
+from trustydetox.embedded import require_weights
 
 if TYPE_CHECKING:
     import numpy
@@ -41,11 +41,7 @@ def load_ngrams(path: Path) -> NgramWeights:
     import numpy
     from safetensors import safe_open
 
-    if not path.is_file():
-        raise ModelError(
-            f"the check scorer's weights are missing: expected {path.name} beside the package's "
-            "embedded models; reinstall trustydetox, or build them: trustydetox train embedded"
-        )
+    require_weights(path, "the check scorer's weights are")
     with safe_open(path, framework="numpy") as file:
         settings = file.metadata()
         weights = file.get_tensor("weights").astype(numpy.float32)

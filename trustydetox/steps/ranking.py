@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,12 +29,12 @@ _SURE = 6.0  # log-odds beyond which more makes no difference
 class Language(Protocol):
     """A model of sentences; see `trustydetox.embedded.fluency`.
 
-    score: mean log-probability of a text's pieces and end. expected: that of the pieces in which
-        characters from some places on begin, and of the end for the end of the text.
+    read: where each piece of a text starts, and the log-probability of each and of the end.
     """
 
-    def score(self, texts: Sequence[str], /) -> list[float]: ...  # noqa: D102
-    def expected(self, text: str, places: Sequence[int], /) -> list[float]: ...  # noqa: D102
+    def read(  # noqa: D102
+        self, texts: Sequence[str], /
+    ) -> Sequence[tuple[Sequence[int], Sequence[float]]]: ...
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Measures:
         put it, as a logarithm. deletes: whether nothing was put in.
         """
         texts = [rewrite.text for rewrite in rewrites]
-        before, *after = self.fluency.score([masked.text, *texts])
+        (_, before), *after = self.fluency.read([masked.text, *texts])
         guide, check = (
             [_odds(one.overall) for one in scorer.score(texts)] for scorer in self.scorers
         )
@@ -67,8 +68,8 @@ class Measures:
                 [
                     guide[at],
                     check[at],
-                    after[at] - before,
-                    self._joints(rewrites[at]),
+                    _mean(after[at][1]) - _mean(before),
+                    _joints(rewrites[at], *after[at]),
                     (outside & words).total() / max(1, outside.total()),
                     came / max(1, words.total()),
                     len(text) / max(1, len(masked.text)),
@@ -78,14 +79,6 @@ class Measures:
                 ]
             )
         return rows
-
-    def _joints(self, rewrite: Rewrite) -> float:
-        places, moved = [], 0
-        for edit in rewrite.edits:
-            moved += len(edit.replacement) - len(edit.span)
-            places.append(edit.span.end + moved)
-        found = self.fluency.expected(rewrite.text, places) if places else []
-        return sum(found) / len(found) if found else 0.0
 
 
 @dataclass(frozen=True)
@@ -149,6 +142,19 @@ def load_ranks(path: Path) -> dict[str, float]:
         raise ModelError(f"can't read the ranking weights {path}: {error}") from error
     except (ValueError, TypeError, AttributeError) as error:
         raise ModelError(f"{path} holds no ranking weights: {type(error).__name__}") from error
+
+
+def _joints(rewrite: Rewrite, starts: Sequence[int], logs: Sequence[float]) -> float:
+    """Mean log-probability of the first pieces that start behind an edit, or of the end."""
+    found, moved = [], 0
+    for edit in rewrite.edits:
+        moved += len(edit.replacement) - len(edit.span)
+        found.append(logs[bisect_left(starts, edit.span.end + moved)])
+    return _mean(found) if found else 0.0
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(sum(values)) / len(values)
 
 
 def _odds(probability: float) -> float:
