@@ -221,6 +221,33 @@ def test_that_many_things_could_be_put_in_is_no_reason_to_delete() -> None:
         assert (candidates[0].text == "you are") is expected
 
 
+def test_each_blank_is_judged_in_its_own_place() -> None:
+    editor = tiny_editor()
+    torch.nn.init.normal_(editor.mixer[0].weight, std=1.0)
+    passage = only_passage("you are an idiot and a stupid cat", "idiot", "stupid")
+    tags = tuple(DELETE + 2 if flag else KEEP for flag in passage.must_go)
+    draft = editing._Draft(passage, tags, tuple(drafted(reader(), passage, tags)), 0.0, 0.0)
+    blank = reader().blank
+    places = [at for at, piece in enumerate(draft.pieces) if piece == blank]
+    step = TagAndEdit(editor, KNOWN)
+    # The surest place and its piece, found one blank at a time and without a batch.
+    sequence = reader().draft(passage, draft.pieces)
+    ids, types = (torch.tensor([each]) for each in (sequence.ids, sequence.types))
+    hidden = editor.hidden(ids, types, torch.ones_like(ids))[0]
+    lead = len(sequence.ids) - len(draft.pieces) - 1
+    sure = []
+    for place in places:
+        logs = editor.pieces(hidden[lead + place]).log_softmax(-1)
+        best = (logs + step._forbidden(draft, [place])[0]).max(dim=-1)
+        sure.append((float(best.values), place, int(best.indices)))
+    _, place, piece = max(sure)
+    # Beside others of other lengths, as in a real batch.
+    other = replace(draft, pieces=(*draft.pieces[:2], blank))
+    (after,), *_ = step._step([draft, other])
+    changed = [at for at in places if after.pieces[at] != blank]
+    assert (changed, after.pieces[place]) == ([place], piece)
+
+
 def test_more_fillings_give_more_candidates() -> None:
     one = masked("you are an idiot", "idiot")
     few, many = (
