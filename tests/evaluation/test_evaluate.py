@@ -75,6 +75,28 @@ def test_evaluate_scorer_measures_every_source_and_its_control(
     assert report["schema"] == 1
 
 
+def test_a_sheet_is_made_read_and_counted(data: Path, run: Run, tmp_path: Path) -> None:
+    ran = run("evaluate", "sheet", "--data", data, "--recipe", FAKE, "-o", tmp_path)
+    assert ran.exit_code == 0, ran.stderr
+    head, *lines = (tmp_path / "sheet.csv").read_text("utf-8").splitlines()
+    assert head == "number,original,rewrite,natural,same"
+    readers = [tmp_path / "one.csv", tmp_path / "two.csv"]
+    for path in readers:
+        filled = [line.removesuffix(",,") + ",y,n" for line in lines]
+        path.write_text("\n".join([head, *filled]) + "\n", "utf-8")
+    out = tmp_path / "reading.json"
+    ran = run("evaluate", "reading", tmp_path / "key.json", *readers, "-o", out)
+    assert ran.exit_code == 0, ran.stderr
+    report = json.loads(out.read_text("utf-8"))
+    assert [one["system"] for one in report["results"]].count("human-1") == 1
+    assert {(one["natural"]["value"], one["same"]["value"]) for one in report["results"]} == {
+        (1, 0)
+    }
+    ran = run("evaluate", "reading", tmp_path / "key.json", readers[0])
+    assert ran.exit_code == 2
+    assert "two readers" in ran.stderr
+
+
 def test_evaluate_refuses_an_output_it_can_t_name(data: Path, run: Run, tmp_path: Path) -> None:
     ran = run("evaluate", "spans", "--data", data, "-o", tmp_path / "out.txt")
     assert ran.exit_code == 2

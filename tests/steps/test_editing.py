@@ -223,7 +223,7 @@ def test_that_many_things_could_be_put_in_is_no_reason_to_delete() -> None:
 
 def test_each_blank_is_judged_in_its_own_place() -> None:
     editor = tiny_editor()
-    torch.nn.init.normal_(editor.mixer[0].weight, std=1.0)
+    torch.nn.init.normal_(editor.mixer.get_parameter("0.weight"), std=1.0)
     passage = only_passage("you are an idiot and a stupid cat", "idiot", "stupid")
     tags = tuple(DELETE + 2 if flag else KEEP for flag in passage.must_go)
     draft = editing._Draft(passage, tags, tuple(drafted(reader(), passage, tags)), 0.0, 0.0)
