@@ -133,6 +133,13 @@ def test_an_interrupted_run_goes_on_after_its_finished_shards(source: Path) -> N
     assert tree(source.parent) == expected
 
 
+def test_the_ledger_lists_the_shards_in_the_order_of_their_rows(source: Path) -> None:
+    ledger = undisturbed(source)["out.jsonl.detox/ledger/shards.jsonl"]
+    numbers = [json.loads(entry)["shard"] for entry in ledger.splitlines()]
+    assert len(numbers) > 1
+    assert numbers == list(range(len(numbers)))
+
+
 def test_what_is_finished_asks_no_model(source: Path) -> None:
     expected = undisturbed(source)
 
