@@ -12,8 +12,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trustydetox.errors import ModelError
-
 FOLDER = Path(__file__).parent
 
 WEIGHTS = (
@@ -30,13 +28,3 @@ WEIGHTS = (
     "ranks.json",
 )
 """The files that decide what the embedded recipes do."""
-
-
-def require_weights(path: Path, what: str) -> Path:
-    """The file, which must be there; `what` it holds is said where it isn't."""
-    if not path.is_file():
-        raise ModelError(
-            f"{what} missing: expected {path.name} beside the package's embedded models; "
-            "reinstall trustydetox, or build them: trustydetox train embedded"
-        )
-    return path

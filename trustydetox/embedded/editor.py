@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trustydetox.embedded import require_weights
 from trustydetox.embedded.encoder import new_encoder, read_tokenizer, settings_of
-from trustydetox.embedded.tensors import load_tensors, save_tensors
+from trustydetox.embedded.tensors import load_tensors, require_weights, save_tensors
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

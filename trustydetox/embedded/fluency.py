@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trustydetox.embedded import require_weights
 from trustydetox.embedded.encoder import read_tokenizer
 from trustydetox.embedded.kneserney import KneserNey
+from trustydetox.embedded.tensors import require_weights
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trustydetox.embedded import require_weights
+from trustydetox.embedded.tensors import require_weights
 
 if TYPE_CHECKING:
     import numpy

@@ -1,10 +1,12 @@
-"""Weights on disk in a quarter of their size: matrices as int8 with a scale per row."""
+"""Weights on disk, in a quarter of their size: matrices as int8 with a scale per row."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from trustydetox.errors import ModelError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,3 +47,13 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         for name, tensor in stored.items()
         if not name.endswith(_SCALE)
     }
+
+
+def require_weights(path: Path, what: str) -> Path:
+    """The file, which must be there; `what` it holds is said where it isn't."""
+    if not path.is_file():
+        raise ModelError(
+            f"{what} missing: expected {path.name} beside the package's embedded models; "
+            "reinstall trustydetox, or build them: trustydetox train embedded"
+        )
+    return path
