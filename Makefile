@@ -125,5 +125,5 @@ $(VENV)/dev.stamp: $(VENV)/run.stamp
 
 $(VENV)/all.stamp: $(VENV)/dev.stamp
 	@echo "Installing what only make test-all needs into $(VENV)"
-	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev,ray]'
+	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[all-tests]'
 	@touch $@

@@ -717,7 +717,7 @@ def test_whatever_holds_the_rows_each_text_is_cleaned_as_it_is_alone(
     holder: dict[str, Callable[[], Any]] = {
         "d": lambda: table,
         "s": table.to_iterable_dataset,
-        "f": lambda: pd.DataFrame({"text": pd.array(rows, dtype="str"), "id": range(len(rows))}),
+        "f": lambda: pd.DataFrame({"text": pd.array(rows, dtype="string"), "id": range(len(rows))}),
     }
     picky = replace(STUCK, infiller=Replacer({"idiot": ["person"]}))
     wanted = []

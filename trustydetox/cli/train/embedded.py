@@ -1,4 +1,4 @@
-"""`trustydetox train`: what builds models."""
+"""`trustydetox train embedded`: the models in the wheel, built anew."""
 
 from __future__ import annotations
 
@@ -11,15 +11,7 @@ import typer
 from trustydetox.embedded import FOLDER
 from trustydetox.errors import require_extra
 
-train = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Train models.")
 
-
-@train.callback()
-def _of() -> None:
-    """Keep `train` a group while it has one command."""
-
-
-@train.command("embedded")
 def embedded(
     data: Annotated[
         Path,
