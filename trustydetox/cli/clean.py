@@ -20,7 +20,7 @@ from trustydetox.report import RowCounts, Summary, render_page, visible
 
 if TYPE_CHECKING:
     from trustydetox.corpus import Counts
-    from trustydetox.corpus.engines import Engine
+    from trustydetox.corpus.engines.engine import Engine
     from trustydetox.detoxifier import Detoxifier
     from trustydetox.recipes import Recipe
 
@@ -105,7 +105,7 @@ def clean(
 ) -> None:
     """Mend the toxic spans of a file's texts; all else stays as it is, byte for byte."""
     from trustydetox.corpus import clean_file, run_folder
-    from trustydetox.corpus.runs import versions
+    from trustydetox.corpus.runs.folder import versions
     from trustydetox.recipes import models_of, read_recipe, settings_of
 
     chosen = read_recipe(
@@ -164,8 +164,8 @@ def clean(
 @contextmanager
 def _started(engine: str, recipe: Recipe, workers: int) -> Iterator[Detoxifier | Engine]:
     """The recipe's pipeline in this process, or in others."""
-    from trustydetox.corpus.actors import Actors
-    from trustydetox.corpus.workers import Workers
+    from trustydetox.corpus.engines.actors import Actors
+    from trustydetox.corpus.engines.workers import Workers
     from trustydetox.recipes import build_recipe
 
     if engine == "local" and workers == 1:
@@ -180,7 +180,7 @@ def _started(engine: str, recipe: Recipe, workers: int) -> Iterator[Detoxifier |
 @contextmanager
 def _told_what_is_kept(folder: Path) -> Iterator[None]:
     """Say so where a run ends early and the same command would go on with it."""
-    from trustydetox.corpus.runs import is_begun
+    from trustydetox.corpus.runs.folder import is_begun
 
     try:
         yield

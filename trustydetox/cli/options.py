@@ -85,7 +85,7 @@ Threshold = Annotated[
 
 def roles_in(given: str) -> dict[str, Action]:
     """What `--roles` says."""
-    from trustydetox.corpus.choosing import actions, roles_in
+    from trustydetox.corpus.datasets.choosing import actions, roles_in
 
     return actions(roles_in(given))
 

@@ -30,7 +30,7 @@ def scan(
 ) -> None:
     """Print one JSON line per text: how toxic it is, and which characters make it so."""
     from trustydetox.corpus import scan_file
-    from trustydetox.corpus.outputs import Output, plain_errors
+    from trustydetox.corpus.runs.outputs import Output, plain_errors
     from trustydetox.recipes import load_recipe
     from trustydetox.rows import format_of
 

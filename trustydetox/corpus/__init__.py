@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from trustydetox.corpus.cleaning import clean_file
-from trustydetox.corpus.counts import Counts
-from trustydetox.corpus.dataset import Cleaned, clean_dataset
-from trustydetox.corpus.detoxconfig import DetoxConfig
-from trustydetox.corpus.pairs import PairCounts, make_pairs
-from trustydetox.corpus.reverting import revert_file
-from trustydetox.corpus.runs import read_manifest, run_folder
-from trustydetox.corpus.scanning import scan_file
+from trustydetox.corpus.datasets import Cleaned, DetoxConfig, clean_dataset
+from trustydetox.corpus.files import PairCounts, clean_file, make_pairs, revert_file, scan_file
+from trustydetox.corpus.runs.counts import Counts
+from trustydetox.corpus.runs.folder import read_manifest, run_folder
 
 __all__ = [
     "Cleaned",

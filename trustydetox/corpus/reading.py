@@ -12,6 +12,8 @@ from trustydetox.errors import InputError
 from trustydetox.roles import Action, Passage
 from trustydetox.rows import Columns, Reader, Row, choose_columns
 
+NO_ROLES: Mapping[str, Action] = {}
+
 
 class Found(NamedTuple):
     """A row and its passages; a bad row has none and a reason."""

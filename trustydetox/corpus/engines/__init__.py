@@ -1,0 +1,1 @@
+"""Who runs the pipeline over the texts: this process, others of this machine, or Ray's actors."""

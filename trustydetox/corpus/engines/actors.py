@@ -1,0 +1,134 @@
+"""The engine of a Ray cluster."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, redirect_stdout
+from types import TracebackType
+from typing import Any, TextIO, cast
+
+from trustydetox.corpus.engines.engine import Answer, Job, Jobs, answer_to
+from trustydetox.corpus.engines.results import Task
+from trustydetox.detoxifier import Detoxifier
+from trustydetox.errors import ConfigError, require_extra
+
+
+class _Actor:
+    """A worker of Ray's; makes the pipeline when it is first asked."""
+
+    def __init__(self, make: Callable[[], Detoxifier]) -> None:
+        self._make = make
+        self._made: Detoxifier | None = None
+
+    def answer(self, tasks: Sequence[Task]) -> Answer:
+        return answer_to(tasks, self._detoxifier)
+
+    def _detoxifier(self) -> Detoxifier:
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+
+class _DataOnly:
+    """Standard output for bytes; Ray's text, which it prints from a thread, goes beside it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class Actors:
+    """Ray actors that each make the pipeline anew; a context, at whose end they are killed.
+
+    Joins the cluster that RAY_ADDRESS names, else makes one on this machine that lives as long as
+    the context. An actor that dies, be it with its machine, is replaced.
+
+    make: gives the pipeline, in each actor; what it needs must be installed on every machine.
+    count: of actors, among which the CPUs of the cluster are divided.
+    """
+
+    def __init__(
+        self, make: Callable[[], Detoxifier], count: int, *, threshold: float, fallback: str
+    ) -> None:
+        require_extra("ray", "--engine ray", "ray")
+        self.threshold = threshold
+        self.fallback = fallback
+        self.ahead = 2 * count
+        self._make = make
+        self._count = count
+        self._idle: list[Any] = []
+        self._busy: dict[Any, tuple[Any, Job | None]] = {}
+        self._jobs = Jobs()
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Actors:
+        # Ray would tell its makers that it is used; no network is asked here unasked.
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        import ray
+
+        self._stack.enter_context(redirect_stdout(cast("TextIO", _DataOnly(sys.stdout))))
+        try:
+            ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            self._stack.close()
+            raise ConfigError(
+                f"Ray can't be reached or started ({type(error).__name__})"
+            ) from error
+        self._stack.callback(ray.shutdown)
+        share = ray.cluster_resources().get("CPU", 1) / self._count
+        self._class = ray.remote(num_cpus=int(share) if share >= 1 else share)(_Actor)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        import ray
+
+        for actor in (*self._idle, *(actor for actor, _ in self._busy.values())):
+            ray.kill(actor)
+        self._stack.close()
+
+    def submit(self, tasks: Sequence[Task], /) -> None:
+        """Take a batch on."""
+        self._jobs.add(tasks)
+        self._give_out()
+
+    def take(self) -> bytes:
+        """The results of the oldest batch."""
+        return self._jobs.take(self._serve)
+
+    def _give_out(self) -> None:
+        while self._jobs.waiting and (self._idle or len(self._busy) < self._count):
+            job = None
+            if self._idle:
+                actor, job = self._idle.pop(), self._jobs.waiting.popleft()
+            else:
+                # Asked for nothing, it shows whether it can begin at all.
+                actor = self._class.remote(self._make)
+            self._busy[actor.answer.remote(job.tasks if job else ())] = actor, job
+
+    def _serve(self) -> None:
+        """Wait until an actor answers or dies."""
+        import ray
+
+        (ready,), _ = ray.wait(list(self._busy))
+        actor, job = self._busy.pop(ready)
+        try:
+            answer = ray.get(ready)
+        except ray.exceptions.RayError as error:
+            ray.kill(actor)
+            self._jobs.lost(job, type(error).__name__)
+        else:
+            self._idle.append(actor)
+            self._jobs.done(job, answer)
+        self._give_out()

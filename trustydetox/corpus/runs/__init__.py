@@ -1,0 +1,1 @@
+"""The run folder: records, quarantine, ledger, and whole files or none."""
