@@ -4,6 +4,7 @@
 # make bench      speed and memory, side by side
 # make mutants    break the core on purpose 50 times and count what the tests catch
 # make readme     run the README's examples and write down what they print
+# make notebooks  run the notebooks and store what they print
 # make lint | wheel | clean
 #
 # All that is needed is make and Python 3.11, 3.12 or 3.13 with its venv module. pip's own
@@ -18,7 +19,7 @@ DEMO := build/demo.jsonl
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: demo test test-all lint unit cover smoke pythons bench mutants readme wheel clean
+.PHONY: demo test test-all lint unit cover smoke pythons bench mutants readme notebooks wheel clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/run.stamp
@@ -79,6 +80,9 @@ mutants: $(VENV)/dev.stamp
 
 readme: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.readme
+
+notebooks: $(VENV)/all.stamp
+	$(BIN)/python -m tests.notebooks.running
 
 wheel: $(VENV)/dev.stamp
 	rm -rf dist
