@@ -1,0 +1,285 @@
+"""Pretrained models from a folder or the Hub's cache: the only place that calls `from_pretrained`.
+
+What is loaded is weights, never code: safetensors only, no remote code. Nothing is downloaded here:
+`trustydetox fetch` does that, and each error says so. A model of the Hub is best pinned by the
+commit that a source gives for it; one without is warned about, and refused where `locked` is asked.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from weakref import WeakValueDictionary
+
+from trustydetox.errors import ConfigError, ModelError, ResourceError
+
+if TYPE_CHECKING:
+    import torch
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+Task = Literal["classifier", "token classifier", "masked LM", "seq2seq", "causal LM"]
+
+_AUTO: dict[str, str] = {
+    "classifier": "AutoModelForSequenceClassification",
+    "token classifier": "AutoModelForTokenClassification",
+    "masked LM": "AutoModelForMaskedLM",
+    "seq2seq": "AutoModelForSeq2SeqLM",
+    "causal LM": "AutoModelForCausalLM",
+}
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_HUB_ID = re.compile(r"[\w.\-]+(?:/[\w.\-]+)?")
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class UnpinnedModelWarning(UserWarning):
+    """A model of the Hub is named without the commit that was meant: it may change."""
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A network and its tokenizer, frozen, in evaluation mode, where it runs.
+
+    source: the id or folder it was asked for by.
+    """
+
+    source: str
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+
+    @property
+    def device(self) -> torch.device:
+        """Where inputs must be."""
+        device: torch.device = self.model.device
+        return device
+
+    @property
+    def pieces(self) -> Tokenizer:
+        """The tokenizer with offsets, which cuts nothing off and fills nothing up."""
+        from tokenizers import Tokenizer
+
+        pieces = getattr(self.tokenizer, "backend_tokenizer", None)
+        if not isinstance(pieces, Tokenizer):
+            raise ModelError(
+                f"the tokenizer of {self.source} gives no offsets: a model with a tokenizer.json "
+                "is needed here"
+            )
+        pieces.no_truncation()
+        pieces.no_padding()
+        return pieces
+
+    @property
+    def window(self) -> int:
+        """Most tokens that the network reads at once, special ones included; at most 512."""
+        positions = getattr(self.model.config, "max_position_embeddings", None) or _WINDOW
+        # RoBERTa and BART count positions from 2.
+        return int(min(_WINDOW, self.tokenizer.model_max_length, positions - 2))
+
+
+_WINDOW = 512
+_loaded: WeakValueDictionary[tuple[str, str, str], Pretrained] = WeakValueDictionary()
+
+
+def load(task: Task, model: str, revision: str | None = None, *, exact: bool = True) -> Pretrained:
+    """The network of `model`, an id of the Hub or a folder, ready to read texts.
+
+    exact: in float32, as all that is compared with a threshold must be; else in bfloat16 where
+        the processor computes in it.
+
+    Asked twice for the same, it gives the same object while anybody holds it.
+    """
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    dtype = torch.float32 if exact or not _has_bfloat16(device) else torch.bfloat16
+    key = (task, str(find(model, revision)), str(dtype))
+    found = _loaded.get(key)
+    if found is None:
+        network = open_model(task, model, revision, dtype=dtype).eval()
+        network.to(device)
+        network.requires_grad_(False)
+        found = Pretrained(model, network, open_tokenizer(model, revision))
+        _loaded[key] = found
+    return found
+
+
+def open_model(
+    task: Task,
+    model: str,
+    revision: str | None = None,
+    *,
+    new_head: bool = False,
+    **settings: Any,
+) -> PreTrainedModel:
+    """The network as `from_pretrained` gives it, for training or export.
+
+    new_head: whether layers that the file lacks may start anew, to be trained; else a model that
+        was made for another task is refused.
+    settings: of `from_pretrained`, such as `dtype` or `quantization_config`; the dtype is float32
+        where none is given, whatever the file holds.
+    """
+    import transformers
+
+    folder = find(model, revision)
+    _require_safetensors(folder, model)
+    auto = getattr(transformers, _AUTO[task])
+    settings = {"dtype": "float32", **settings, "output_loading_info": True}
+    network: PreTrainedModel
+    network, told = _opened(model, task, auto.from_pretrained, folder, settings)
+    missing = sorted(told["missing_keys"])
+    if missing and not new_head:
+        raise ModelError(
+            f"{model} is no {task}: it holds no weights for {len(missing)} of its tensors, such as "
+            f"{missing[0]}"
+        )
+    return network
+
+
+def open_tokenizer(model: str, revision: str | None = None) -> PreTrainedTokenizerBase:
+    """The model's tokenizer."""
+    from transformers import AutoTokenizer
+
+    folder = find(model, revision)
+    tokenizer: PreTrainedTokenizerBase = _opened(
+        model, "tokenizer", AutoTokenizer.from_pretrained, folder, {}
+    )
+    return tokenizer
+
+
+def _opened(
+    model: str, what: str, open_: Callable[..., Any], folder: Path, settings: dict[str, Any]
+) -> Any:
+    safe = {"trust_remote_code": False, "local_files_only": True}
+    if what != "tokenizer":
+        safe["use_safetensors"] = True
+    try:
+        with _quietly():
+            return open_(str(folder), **settings, **safe)
+    except MemoryError as error:
+        raise ResourceError(f"there is no memory for the {what} {model}") from error
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        said = " ".join(str(error).split())[:300]
+        raise ModelError(f"can't load the {what} {model}: {said}") from error
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """No progress bar and no report on standard error: what is amiss is raised."""
+    from transformers.utils import logging
+
+    bar, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bar:
+            logging.enable_progress_bar()
+
+
+def find(model: str, revision: str | None = None) -> Path:
+    """The folder on this machine that holds the model; nothing is downloaded."""
+    path = Path(model).expanduser()
+    if path.is_dir():
+        return path
+    if not _HUB_ID.fullmatch(model) or path.exists():
+        raise ModelError(f"there is no folder {model!r}, and it is no id of the Hub")
+    if not is_pinned(model, revision):
+        warnings.warn(
+            f"{model} is not pinned: give the commit you mean as its revision",
+            UnpinnedModelWarning,
+            stacklevel=2,
+        )
+    for folder in (converted_folder(model, revision), _cached(model, revision)):
+        if folder is not None and (folder / "config.json").is_file():
+            return folder
+    asked = model if revision is None else f"{model} --revision {revision}"
+    raise ModelError(f"{model} is not on this machine; get it once: trustydetox fetch {asked}")
+
+
+def is_pinned(model: str, revision: str | None) -> bool:
+    """Whether these words will always mean the same weights, as far as names can say."""
+    return Path(model).expanduser().is_dir() or bool(revision and _COMMIT.fullmatch(revision))
+
+
+def require_pinned(model: str, revision: str | None) -> None:
+    """Refuse a model of the Hub that isn't named by its commit."""
+    if not is_pinned(model, revision):
+        raise ConfigError(
+            f"{model} is not pinned, and `locked` was asked for: give the commit you mean as its "
+            "revision (40 hexadecimal digits), or a folder"
+        )
+
+
+def converted_folder(model: str, revision: str | None) -> Path:
+    """Where `fetch` leaves what it turned into safetensors."""
+    from huggingface_hub.constants import HF_HOME
+
+    return Path(HF_HOME) / "trustydetox" / f"{model.replace('/', '--')}@{revision or 'main'}"
+
+
+def _cached(model: str, revision: str | None) -> Path | None:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(model, revision=revision, local_files_only=True))
+    except (HFValidationError, LocalEntryNotFoundError):
+        return None
+
+
+def _require_safetensors(folder: Path, model: str) -> None:
+    if next(folder.glob("*.safetensors"), None) is not None:
+        return
+    pickled = next((path.name for path in (*folder.glob("*.bin"), *folder.glob("*.pt"))), None)
+    if pickled is None:
+        raise ModelError(f"{model} holds no weights: expected *.safetensors in {folder}")
+    raise ModelError(
+        f"{model} holds its weights as {pickled}, a file that can run code when it is read; turn "
+        f"them into safetensors once: trustydetox fetch {model}"
+    )
+
+
+def _has_bfloat16(device: str) -> bool:
+    """Whether the processor computes in bfloat16; without, it is four times slower than float32."""
+    import torch
+
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    flags = Path("/proc/cpuinfo")
+    if not flags.is_file():
+        return False
+    found = re.search(r"^flags\s*:(.*)$", flags.read_text("utf-8"), re.MULTILINE)
+    return found is not None and bool({"avx512_bf16", "amx_bf16"} & set(found[1].split()))
+
+
+def in_pieces(work: Callable[[Sequence[T]], list[R]], batch: Sequence[T]) -> list[R]:
+    """`work(batch)`, or that of its halves one after the other where memory doesn't suffice."""
+    import torch
+
+    try:
+        return work(batch)
+    except (MemoryError, torch.OutOfMemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not _is_about_memory(error):
+            raise
+        if len(batch) < 2:
+            raise ResourceError("there is no memory for a batch of one text") from error
+    # Out of the handler, so that what the failed try held is free.
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    half = len(batch) // 2
+    return in_pieces(work, batch[:half]) + in_pieces(work, batch[half:])
+
+
+def _is_about_memory(error: RuntimeError) -> bool:
+    import torch
+
+    return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
