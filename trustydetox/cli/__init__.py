@@ -16,6 +16,7 @@ from trustydetox.cli.pairs import make_pairs
 from trustydetox.cli.report import report
 from trustydetox.cli.revert import revert
 from trustydetox.cli.scan import scan
+from trustydetox.cli.serve import serve
 from trustydetox.cli.train import train
 
 app = typer.Typer(
@@ -53,6 +54,7 @@ app.command("revert")(revert)
 app.command("make-pairs")(make_pairs)
 app.add_typer(evaluate, name="evaluate")
 app.add_typer(train, name="train")
+app.command("serve")(serve)
 app.command("list")(list_)
 app.command("doctor")(doctor)
 

@@ -1,0 +1,1 @@
+"""From an exported model to a served one, and detoxing as a service of its own."""
