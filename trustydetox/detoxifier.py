@@ -40,6 +40,9 @@ ROUNDING = 2e-5
 DIGITS = 4
 """Significant digits with which records write a value."""
 
+MOST_MISSES = 5
+"""Candidates without success that a record remembers, so that its size stays bounded."""
+
 T = TypeVar("T")
 
 
@@ -236,6 +239,7 @@ class Detoxifier:
 
     def _record(self, case: _Case, edits: tuple[Edit, ...], after: Toxicity | None) -> Record:
         masked = _joined(case.text, case.masked)
+        misses = tuple(case.misses[:MOST_MISSES])
         if case.taken is not None:
             return Record(
                 case.text,
@@ -246,6 +250,7 @@ class Detoxifier:
                 masked=masked,
                 toxicity_after=case.taken.toxicity,
                 findings=case.taken.findings,
+                misses=misses,
             )
         return Record(
             case.text,
@@ -257,6 +262,7 @@ class Detoxifier:
             masked=masked,
             toxicity_after=after,
             findings=self._nearest(case.misses),
+            misses=misses,
         )
 
     def _redacted(self, case: _Case) -> tuple[Edit, ...]:

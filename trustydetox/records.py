@@ -119,6 +119,7 @@ class Record:
     masked: the spans found toxic, whether or not they could be mended.
     toxicity_after: of the output; None where nothing was edited.
     findings: of the attempt that was taken, else of the nearest miss.
+    misses: the first candidates that failed a check, in the order they were judged.
     """
 
     original: str
@@ -130,6 +131,7 @@ class Record:
     masked: MaskedText | None = None
     toxicity_after: Toxicity | None = None
     findings: tuple[Finding, ...] = ()
+    misses: tuple[Attempt, ...] = ()
 
     def __post_init__(self) -> None:
         if self.output is None:

@@ -209,6 +209,22 @@ def test_a_candidate_that_fails_a_check_gives_way_to_the_next() -> None:
     assert only(pipeline, "idiot").output == "person"
 
 
+def test_candidates_that_failed_are_remembered_in_the_order_they_were_judged() -> None:
+    infiller = Replacer({"idiot": ("fool", "clown", "person")})
+    (record,) = detoxifier(
+        infiller=infiller, checks=[WordsKept(), Lacks("fool"), Lacks("clown", "lacks-too")]
+    ).run(["you idiot"])
+    assert record.output == "you person"
+    assert [miss.rewrite.text for miss in record.misses] == ["you fool", "you clown"]
+
+
+def test_five_candidates_that_failed_are_remembered_and_no_more() -> None:
+    words = ("a", "b", "c", "d", "e", "f", "g")
+    checks = [WordsKept(), *(Lacks(word, f"lacks-{word}") for word in words)]
+    (record,) = detoxifier(infiller=Replacer({"idiot": words}), checks=checks).run(["you idiot"])
+    assert [miss.rewrite.text[-1] for miss in record.misses] == ["a", "b", "c", "d", "e"]
+
+
 def test_a_candidate_exactly_on_the_threshold_does_not_pass() -> None:
     infiller = Replacer({"idiot": ("damn", "person")})
     assert only(detoxifier(threshold=0.4, infiller=infiller), "idiot").output == "person"

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from trustydetox.errors import InputError
-from trustydetox.records import Finding, Record, Toxicity, Verdict
+from trustydetox.records import (
+    Attempt,
+    Finding,
+    MaskedText,
+    Record,
+    Rewrite,
+    Toxicity,
+    Verdict,
+)
 from trustydetox.spans import Edit, Span
 
 RECORDS = "records.jsonl"
@@ -24,7 +32,7 @@ class Entry(NamedTuple):
 
 
 def read_records(run: Path) -> Iterator[Entry]:
-    """The records of a run, in order, one at a time; they hold no masks and no labels."""
+    """The records of a run, in order, one at a time; they hold no labels."""
     path = run / RECORDS
     if not path.is_file():
         raise InputError(f"{run} is no run folder of `clean`: it holds no {RECORDS}")
@@ -44,23 +52,44 @@ def _entries(path: Path) -> Iterator[Entry]:
 
 
 def _entry(line: dict[str, Any]) -> Entry:
-    after = line["toxicity_after"]
+    after, text = line["toxicity_after"], line["original"]
+    spans = line.get("spans", ())
+    masked = MaskedText(
+        text,
+        tuple(Span(one["start"], one["end"]) for one in spans),
+        tuple(one["weight"] for one in spans),
+    )
     record = Record(
-        line["original"],
+        text,
         Verdict(line["verdict"]),
         line["output"],
         Toxicity(line["toxicity"]),
         reason=line["reason"],
-        edits=tuple(
-            Edit(Span(edit["start"], edit["end"]), edit["replacement"]) for edit in line["edits"]
-        ),
+        edits=_edits(line["edits"]),
+        masked=masked if spans else None,
         toxicity_after=None if after is None else Toxicity(after),
-        findings=tuple(
-            Finding(one["check"], one["passed"], _number(one["value"]), _number(one["limit"]))
-            for one in line["findings"]
+        findings=_findings(line["findings"]),
+        misses=tuple(
+            Attempt(
+                Rewrite(text, _edits(miss["edits"])),
+                Toxicity(miss["toxicity"]),
+                _findings(miss["findings"]),
+            )
+            for miss in line.get("misses", ())
         ),
     )
     return Entry(line["row"], line["field"], record)
+
+
+def _edits(lines: Iterable[dict[str, Any]]) -> tuple[Edit, ...]:
+    return tuple(Edit(Span(one["start"], one["end"]), one["replacement"]) for one in lines)
+
+
+def _findings(lines: Iterable[dict[str, Any]]) -> tuple[Finding, ...]:
+    return tuple(
+        Finding(one["check"], one["passed"], _number(one["value"]), _number(one["limit"]))
+        for one in lines
+    )
 
 
 def _number(value: float | None) -> float:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from trustydetox.corpus.engines.results import read_result, result_line
-from trustydetox.records import Finding, MaskedText, Record, Toxicity, Verdict
+from trustydetox.records import Attempt, Finding, MaskedText, Record, Rewrite, Toxicity, Verdict
 from trustydetox.spans import Edit, Span
 
 TEXT = "you idiot, go"
@@ -25,7 +25,13 @@ RECORDS = {
         findings=(replace(MISS, passed=True),),
     ),
     "dropped": Record(
-        TEXT, Verdict.UNRESOLVED, None, Toxicity(0.875), reason="checks", findings=(MISS,)
+        TEXT,
+        Verdict.UNRESOLVED,
+        None,
+        Toxicity(0.875),
+        reason="checks",
+        findings=(MISS,),
+        misses=(Attempt(Rewrite(TEXT, EDITS), Toxicity(0.75), (MISS,)),),
     ),
     "kept": Record(TEXT, Verdict.UNRESOLVED, TEXT, Toxicity(0.875), reason="no-span"),
 }

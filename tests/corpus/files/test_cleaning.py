@@ -89,7 +89,8 @@ def test_records_hold_the_history_of_every_text(tmp_path: Path) -> None:
         '"output": "you \\ud83d\\ude00", "verdict": "rewritten", "reason": "", "toxicity": 0.9, '
         '"toxicity_after": 0.0, "edits": [{"start": 3, "end": 9, "replacement": ""}], '
         '"findings": [{"check": "toxicity", "passed": true, "value": 0.0, "limit": 0.5}, '
-        '{"check": "words-kept", "passed": true, "value": 0.5, "limit": 0.0}]}',
+        '{"check": "words-kept", "passed": true, "value": 0.5, "limit": 0.0}], '
+        '"spans": [{"start": 4, "end": 9, "weight": 1.0}], "misses": []}',
         '{"row": 1, "field": "text", "original": "fine", "output": "fine", "verdict": "clean", '
         '"reason": "", "toxicity": 0.0, "toxicity_after": null, "edits": [], "findings": []}',
     ]

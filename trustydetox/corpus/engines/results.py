@@ -7,12 +7,20 @@ that files hold, so that nothing downstream depends on the batch a text was in.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 from trustydetox.corpus.engines.batching import try_all
 from trustydetox.detoxifier import DIGITS, Detoxifier
-from trustydetox.records import Finding, MaskedText, Record, Toxicity, Verdict
+from trustydetox.records import (
+    Attempt,
+    Finding,
+    MaskedText,
+    Record,
+    Rewrite,
+    Toxicity,
+    Verdict,
+)
 from trustydetox.spans import Edit, Span, apply_edits
 
 SCORE_ONLY = "score-only"
@@ -67,13 +75,14 @@ def result_line(result: Record | str) -> bytes:
         "verdict": result.verdict.value,
         "reason": result.reason,
         "dropped": result.output is None,
-        "edits": [[edit.span.start, edit.span.end, edit.replacement] for edit in result.edits],
+        "edits": _edits(result.edits),
         "after": None if after is None else _short(after.overall),
         "masked": None if masked is None else [[one.start, one.end] for one in masked.masked],
         "weights": [] if masked is None else [_short(weight) for weight in masked.weights],
-        "findings": [
-            [one.check, bool(one.passed), _short(one.value), _short(one.limit)]
-            for one in result.findings
+        "findings": _findings(result.findings),
+        "misses": [
+            [_short(one.toxicity.overall), _edits(one.rewrite.edits), _findings(one.findings)]
+            for one in result.misses
         ],
     }
     return json.dumps(content).encode() + b"\n"
@@ -87,7 +96,7 @@ def read_result(line: bytes, text: str) -> Record | str:
     toxicity = Toxicity(found["toxicity"])
     if "verdict" not in found:
         return Record(text, Verdict.CLEAN, text, toxicity)
-    edits = tuple(Edit(Span(start, end), new) for start, end, new in found["edits"])
+    edits = _read_edits(found["edits"])
     masked = None
     if found["masked"] is not None:
         spans = tuple(Span(*span) for span in found["masked"])
@@ -101,8 +110,28 @@ def read_result(line: bytes, text: str) -> Record | str:
         edits=edits,
         masked=masked,
         toxicity_after=None if found["after"] is None else Toxicity(found["after"]),
-        findings=tuple(Finding(*finding) for finding in found["findings"]),
+        findings=_read_findings(found["findings"]),
+        misses=tuple(
+            Attempt(Rewrite(text, _read_edits(new)), Toxicity(score), _read_findings(findings))
+            for score, new, findings in found["misses"]
+        ),
     )
+
+
+def _edits(edits: Sequence[Edit]) -> list[list[int | str]]:
+    return [[edit.span.start, edit.span.end, edit.replacement] for edit in edits]
+
+
+def _read_edits(edits: Iterable[Any]) -> tuple[Edit, ...]:
+    return tuple(Edit(Span(start, end), new) for start, end, new in edits)
+
+
+def _findings(findings: Sequence[Finding]) -> list[list[object]]:
+    return [[one.check, bool(one.passed), _short(one.value), _short(one.limit)] for one in findings]
+
+
+def _read_findings(findings: Iterable[Any]) -> tuple[Finding, ...]:
+    return tuple(Finding(*finding) for finding in findings)
 
 
 def _short(value: float) -> float:

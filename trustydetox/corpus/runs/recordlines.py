@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
 from trustydetox.detoxifier import DIGITS, Found
-from trustydetox.records import Record
+from trustydetox.records import Finding, MaskedText, Record, Verdict
+from trustydetox.spans import Edit
 
 
 def short(value: float) -> float | None:
@@ -17,25 +19,28 @@ def short(value: float) -> float | None:
 
 
 def record_line(row: int, field: str, record: Record) -> str:
-    """One line of `records.jsonl`, without its line break; plain ASCII."""
+    """One line of `records.jsonl`, without its line break; plain ASCII.
+
+    That of a text which isn't clean ends with what was found and tried: `spans` as a scan has
+    them, and `misses`, the candidates that failed a check.
+    """
     original = quoted(record.original)
     output = original
     if record.output != record.original:
         output = "null" if record.output is None else quoted(record.output)
     after = record.toxicity_after
-    edits = [
-        {"start": edit.span.start, "end": edit.span.end, "replacement": edit.replacement}
-        for edit in record.edits
-    ]
-    findings = [
-        {
-            "check": finding.check,
-            "passed": bool(finding.passed),
-            "value": short(finding.value),
-            "limit": short(finding.limit),
-        }
-        for finding in record.findings
-    ]
+    edits, findings = _edits(record.edits), _findings(record.findings)
+    tried = ""
+    if record.verdict is not Verdict.CLEAN:
+        misses = [
+            {
+                "toxicity": short(miss.toxicity.overall),
+                "edits": _edits(miss.rewrite.edits),
+                "findings": _findings(miss.findings),
+            }
+            for miss in record.misses
+        ]
+        tried = f', "spans": {json.dumps(_spans(record.masked))}, "misses": {json.dumps(misses)}'
     # Put together by hand: most records are of clean texts, and this takes a third of the time.
     return (
         f'{{"row": {row}, "field": {quoted(field)}, "original": {original}, "output": {output}, '
@@ -43,23 +48,46 @@ def record_line(row: int, field: str, record: Record) -> str:
         f'"toxicity": {json.dumps(short(record.toxicity.overall))}, '
         f'"toxicity_after": {json.dumps(None if after is None else short(after.overall))}, '
         f'"edits": {json.dumps(edits) if edits else "[]"}, '
-        f'"findings": {json.dumps(findings) if findings else "[]"}}}'
+        f'"findings": {json.dumps(findings) if findings else "[]"}{tried}}}'
     )
 
 
 def found_object(row: int, field: str, found: Found, threshold: float) -> dict[str, Any]:
     """What `scan` prints of one text."""
-    masked = found.masked
-    spans = () if masked is None else masked.masked
-    weights = masked.weights if masked is not None and masked.weights else (1.0,) * len(spans)
     return {
         "row": row,
         "field": field,
         "toxicity": short(found.toxicity.overall),
         "toxic": found.toxicity.overall >= threshold,
         "by_label": {label: short(value) for label, value in found.toxicity.by_label.items()},
-        "spans": [
-            {"start": span.start, "end": span.end, "weight": short(weight)}
-            for span, weight in zip(spans, weights, strict=True)
-        ],
+        "spans": _spans(found.masked),
     }
+
+
+def _edits(edits: Iterable[Edit]) -> list[dict[str, Any]]:
+    return [
+        {"start": edit.span.start, "end": edit.span.end, "replacement": edit.replacement}
+        for edit in edits
+    ]
+
+
+def _findings(findings: Iterable[Finding]) -> list[dict[str, Any]]:
+    return [
+        {
+            "check": finding.check,
+            "passed": bool(finding.passed),
+            "value": short(finding.value),
+            "limit": short(finding.limit),
+        }
+        for finding in findings
+    ]
+
+
+def _spans(masked: MaskedText | None) -> list[dict[str, Any]]:
+    if masked is None:
+        return []
+    weights = masked.weights or (1.0,) * len(masked.masked)
+    return [
+        {"start": span.start, "end": span.end, "weight": short(weight)}
+        for span, weight in zip(masked.masked, weights, strict=True)
+    ]
