@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from importlib.util import find_spec
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -40,9 +42,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip(message)
 
 
-@pytest.fixture
-def chromium() -> str:
-    """The path of a Chromium; mark the test `needs("chromium")`."""
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A Chromium, driven by Playwright; mark the test as needing both."""
+    from playwright.sync_api import sync_playwright
+
     path = next(filter(None, map(shutil.which, PROGRAMS["chromium"])), None)
     assert path is not None
-    return path
+    with sync_playwright() as driver:
+        # Root can't have the sandbox; what the tests open is ours.
+        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()

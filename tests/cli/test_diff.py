@@ -59,7 +59,7 @@ def test_a_dropped_text_has_no_after(run: Run, rows: Path, tmp_path: Path) -> No
 
     shown = run("diff", f"{out}.detox").out
 
-    assert shown.endswith("row 2, text: dropped (checks), toxicity 0.90\n- idiot\n\n")
+    assert shown.endswith("row 2, text: dropped (checks), toxicity 0.90\n- [-idiot-]\n\n")
 
 
 @pytest.mark.parametrize("option", [(), ("--stat",)])

@@ -29,6 +29,7 @@ from trustydetox.records import (
     Toxicity,
     Verdict,
 )
+from trustydetox.roles import Check
 from trustydetox.spans import Edit, Span
 
 
@@ -220,7 +221,7 @@ def test_candidates_that_failed_are_remembered_in_the_order_they_were_judged() -
 
 def test_five_candidates_that_failed_are_remembered_and_no_more() -> None:
     words = ("a", "b", "c", "d", "e", "f", "g")
-    checks = [WordsKept(), *(Lacks(word, f"lacks-{word}") for word in words)]
+    checks: list[Check] = [WordsKept(), *(Lacks(word, f"lacks-{word}") for word in words)]
     (record,) = detoxifier(infiller=Replacer({"idiot": words}), checks=checks).run(["you idiot"])
     assert [miss.rewrite.text[-1] for miss in record.misses] == ["a", "b", "c", "d", "e"]
 

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from trustydetox.records import MaskedText, Record, Toxicity, Verdict
+from trustydetox.records import Attempt, Finding, MaskedText, Record, Rewrite, Toxicity, Verdict
 from trustydetox.report import RowCounts, Summary, render_page
 from trustydetox.report.visible import visible
 from trustydetox.spans import Edit, Span
@@ -61,7 +61,21 @@ def page_of(payload: str) -> str:
             toxicity_after=Toxicity(0.1),
         ),
     )
-    summary.add(1, payload, Record(text, Verdict.UNRESOLVED, None, Toxicity(0.9), reason=payload))
+    finding = Finding(payload, False, 0.9, 0.5)
+    miss = Attempt(Rewrite(text, (Edit(Span(0, 1), payload),)), Toxicity(0.9), (finding,))
+    summary.add(
+        1,
+        payload,
+        Record(
+            text,
+            Verdict.UNRESOLVED,
+            None,
+            Toxicity(0.9),
+            reason=payload,
+            findings=(finding,),
+            misses=(miss,),
+        ),
+    )
     report = summary.report(
         RowCounts(read=2, written=1, dropped=1),
         recipe={"name": payload, "threshold": 0.5},
@@ -85,26 +99,43 @@ def test_text_of_a_row_is_shown_as_it_is(payload: str) -> None:
     assert payload in "".join(Page(page_of(payload)).words)
 
 
-def test_the_page_has_no_script_no_handler_no_link_and_no_inline_style() -> None:
+def test_the_page_has_no_handler_no_inline_style_and_no_link_out_of_it() -> None:
     page = Page(page_of("plain"))
 
-    assert not {"script", "iframe", "object", "embed", "link", "img", "form", "a"} & set(page.tags)
+    assert not {"iframe", "object", "embed", "link", "img"} & set(page.tags)
     names = {name for name, _ in page.attributes}
-    assert not [name for name in names if name.startswith("on") or name in {"src", "href", "style"}]
+    assert not [name for name in names if name.startswith("on") or name in {"src", "style"}]
+    assert {str(value)[0] for name, value in page.attributes if name == "href"} == {"#"}
 
 
-def test_the_policy_allows_nothing_but_the_page_s_own_style() -> None:
-    html = page_of("plain")
-    style = re.search(r"<style>(.*?)</style>", html, re.DOTALL)
-    assert style is not None
-    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+def digest(html: str, tag: str) -> str:
+    content = re.search(f"<{tag}>(.*?)</{tag}>", html, re.DOTALL)
+    assert content is not None
+    return base64.b64encode(hashlib.sha256(content[1].encode()).digest()).decode()
 
-    policies = [
-        value for name, value in Page(html).attributes if name == "content" and "src" in str(value)
+
+def policies(html: str) -> list[str]:
+    return [
+        str(value)
+        for name, value in Page(html).attributes
+        if name == "content" and "src" in str(value)
     ]
 
-    assert policies == [
-        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+
+def test_the_policy_allows_nothing_but_the_page_s_own_style_and_script() -> None:
+    html = page_of("plain")
+    assert policies(html) == [
+        f"default-src 'none'; style-src 'sha256-{digest(html, 'style')}'; "
+        f"script-src 'sha256-{digest(html, 'script')}'; base-uri 'none'; form-action 'none'"
+    ]
+
+
+def test_a_page_without_texts_has_no_script_and_allows_none() -> None:
+    html = render_page(Summary().report(RowCounts()))
+    assert "script" not in Page(html).tags
+    assert policies(html) == [
+        f"default-src 'none'; style-src 'sha256-{digest(html, 'style')}'; "
+        "base-uri 'none'; form-action 'none'"
     ]
 
 
@@ -133,8 +164,45 @@ def test_what_was_cut_and_what_was_put_are_marked() -> None:
 
     html = render_page(summary.report(RowCounts(read=1, written=1)), summary.samples())
 
-    assert 'what <mark class="cut">an idiot</mark> he is' in html
-    assert 'what <mark class="put">a man</mark> he is' in html
+    assert "what <del>an idiot</del> he is" in html
+    assert "what <ins>a man</ins> he is" in html
+
+
+def test_what_was_found_measured_and_tried_stands_there() -> None:
+    text = "what an idiot he is"
+    finding = Finding("less-toxic", False, 0.75, 0.5)
+    record = Record(
+        text,
+        Verdict.UNRESOLVED,
+        None,
+        Toxicity(0.9),
+        reason="checks",
+        masked=MaskedText(text, (Span(8, 13),), (0.625,)),
+        findings=(finding,),
+        misses=(Attempt(Rewrite(text, (Edit(Span(8, 13), "moron"),)), Toxicity(0.8), (finding,)),),
+    )
+    summary = Summary()
+    summary.add(0, "text", record)
+
+    html = render_page(summary.report(RowCounts(read=1, dropped=1)), summary.samples())
+
+    words = " ".join(" ".join(Page(html).words).split())
+    assert "idiot 0.62" in words
+    assert "less-toxic ✕ failed 0.75 limit 0.5" in words
+    assert "what an moron he is 0.80 ✕ less-toxic" in words
+
+
+def test_right_to_left_texts_keep_their_direction() -> None:
+    summary = Summary()
+    summary.add(0, "text", Record("أحمق", Verdict.UNRESOLVED, None, Toxicity(0.9), reason="checks"))
+    page = Page(render_page(summary.report(RowCounts(read=1, dropped=1)), summary.samples()))
+    assert ("dir", "auto") in page.attributes
+
+
+def test_a_report_of_an_older_version_has_a_page() -> None:
+    report = Summary().report(RowCounts())
+    del report["length"], report["mentions"]
+    assert "0 texts in 0 rows" in render_page(report)
 
 
 def test_an_empty_run_has_a_page() -> None:

@@ -4,7 +4,9 @@ import json
 
 from trustydetox.records import Finding, MaskedText, Record, Toxicity, Verdict
 from trustydetox.report import RowCounts, Summary
-from trustydetox.report.summary import field_family, wilson
+from trustydetox.report.groups import groups_in
+from trustydetox.report.shares import wilson
+from trustydetox.report.summary import field_family
 from trustydetox.spans import Edit, Span
 
 
@@ -135,6 +137,59 @@ def test_the_sample_is_capped_and_the_unresolved_come_first() -> None:
     assert [sample.verdict for sample in samples] == ["unresolved"] * 3 + ["rewritten"] * 3
     rows = [sample.row for sample in samples]
     assert rows == sorted(rows[:3]) + sorted(rows[3:])
+
+
+def test_the_worst_come_first_and_what_left_is_worse_than_what_was_dropped() -> None:
+    summary = Summary(samples_each=4)
+    for row, toxicity in enumerate((0.6, 0.9, 0.7, 0.8)):
+        text = f"text {row}"
+        output = text if row == 2 else None
+        summary.add(row, "text", Record(text, Verdict.UNRESOLVED, output, Toxicity(toxicity)))
+
+    # Two worst, the kept one before the most toxic of the dropped, then the others in order.
+    assert [sample.row for sample in summary.samples()] == [2, 1, 0, 3]
+
+
+def test_lengths_of_edited_texts_are_counted_in_tenths() -> None:
+    summary = Summary()
+    summary.add(0, "text", rewritten())  # 16 of 19 characters
+    summary.add(1, "text", clean())
+    ratios = summary.report(RowCounts())["length"]["ratio"]
+    assert ratios == [0] * 8 + [1] + [0] * 4
+
+
+def test_texts_that_mention_a_group_have_rates_of_their_own() -> None:
+    summary = Summary()
+    for row in range(40):
+        summary.add(row, "text", clean())
+    for row in range(40, 50):
+        text = "the Muslim women, Muslims all"
+        summary.add(row, "text", Record(text, Verdict.UNRESOLVED, None, Toxicity(0.9)))
+    summary.add(50, "text", rewritten())
+
+    mentions = summary.report(RowCounts())["mentions"]
+
+    assert (mentions["none"]["texts"], mentions["none"]["toxic"]["hits"]) == (41, 1)
+    assert list(mentions["groups"]) == ["Muslim", "female"]
+    muslim = mentions["groups"]["Muslim"]
+    assert (muslim["texts"], muslim["dropped"]["hits"], muslim["ratio"]) == (10, 10, 41.0)
+    assert muslim["disparate"]
+
+
+def test_a_group_with_few_texts_is_not_called_out() -> None:
+    summary = Summary()
+    for row in range(4):
+        summary.add(row, "text", clean() if row % 2 else rewritten())
+    summary.add(4, "text", Record("a Jewish man", Verdict.UNRESOLVED, None, Toxicity(0.9)))
+
+    jewish = summary.report(RowCounts())["mentions"]["groups"]["Jewish"]
+
+    assert (jewish["ratio"], jewish["disparate"]) == (2.0, False)
+
+
+def test_a_word_inside_another_mentions_no_group() -> None:
+    assert list(groups_in("romaña, Transport and the womanizer")) == []
+    assert list(groups_in("BLACK coffee")) == ["Black"]
 
 
 def test_the_same_stream_gives_the_same_sample_and_another_seed_another() -> None:

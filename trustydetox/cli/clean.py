@@ -14,7 +14,7 @@ import typer
 
 from trustydetox.cli.options import Config, Field, Input, RecipeName, Roles, Threshold, roles_in
 from trustydetox.cli.progress import progress
-from trustydetox.cli.summary import read_report, summary_lines
+from trustydetox.cli.summary import read_report, summary_lines, title_of
 from trustydetox.errors import ConflictError
 from trustydetox.report import RowCounts, Summary, render_page, visible
 
@@ -116,6 +116,7 @@ def clean(
         deny=_words(deny_list),
     )
     settings = settings_of(chosen)
+    folder = run if run is not None else run_folder(out)
     summary = Summary()
 
     def report(counts: Counts) -> dict[str, Any]:
@@ -131,10 +132,11 @@ def clean(
         content = report(counts)
         return {
             "report.json": json.dumps(content, indent=2) + "\n",
-            "report.html": render_page(content, summary.samples(), summary.top_words()),
+            "report.html": render_page(
+                content, summary.samples(), summary.top_words(), title=title_of(folder)
+            ),
         }
 
-    folder = run if run is not None else run_folder(out)
     with (
         _told_what_is_kept(folder),
         _started(engine, chosen, workers) as detoxifier,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from trustydetox.cli.options import Run
-from trustydetox.cli.summary import read_report, write_private
+from trustydetox.cli.summary import read_report, title_of, write_private
 from trustydetox.report import Summary, read_records, render_page, visible
 
 
@@ -24,5 +24,6 @@ def report(
         for entry in read_records(run):
             summary.add(*entry)
     path = run / "report.html"
-    write_private(path, render_page(numbers, summary.samples(), summary.top_words()))
+    page = render_page(numbers, summary.samples(), summary.top_words(), title=title_of(run))
+    write_private(path, page)
     print(visible(str(path)))

@@ -30,6 +30,11 @@ def read_report(run: Path) -> dict[str, Any]:
     return report
 
 
+def title_of(run: Path) -> str:
+    """The name of a run's report: that of the file it wrote, unless its folder was named."""
+    return run.resolve().name.removesuffix(".detox")
+
+
 def summary_lines(report: Mapping[str, Any]) -> Iterator[str]:
     """The numbers of a `report.json` as lines of text."""
     rows = [("rows " + name, report["rows"][name]) for name in ROWS]

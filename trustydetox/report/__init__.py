@@ -1,9 +1,9 @@
-"""Numbers over records (`summary`) and a page to read them on (`page`)."""
+"""Numbers over records (`summary`) and a page to read them on (`rendering`)."""
 
 from __future__ import annotations
 
 from trustydetox.report.history import Entry, read_records
-from trustydetox.report.page import render_page
+from trustydetox.report.rendering import card_style, render_card, render_page
 from trustydetox.report.samples import Piece, Sample, sample_of
 from trustydetox.report.summary import RowCounts, Summary
 from trustydetox.report.visible import visible
@@ -14,7 +14,9 @@ __all__ = [
     "RowCounts",
     "Sample",
     "Summary",
+    "card_style",
     "read_records",
+    "render_card",
     "render_page",
     "sample_of",
     "visible",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import heapq
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from trustydetox.records import Record, Verdict
+from trustydetox.records import Finding, Record, Verdict
 from trustydetox.spans import Edit, Span
 
 CONTEXT = 160
@@ -30,6 +31,23 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """A span that was found toxic, and how strong it is in its text, in [0, 1]."""
+
+    text: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A candidate that failed: an excerpt of it, its toxicity, and the checks that it failed."""
+
+    text: tuple[Piece, ...]
+    toxicity: float
+    failed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One text to read: what it was, what became of it, and the numbers that decided.
 
@@ -37,6 +55,8 @@ class Sample:
     hidden_marks: edits (or masked spans) beyond those shown.
     action: what was done: `rewritten`, `dropped`, `redacted` or `kept`.
     failed: names of the checks that the nearest miss failed.
+    words: the spans found toxic, at most as many as the marks; findings: as the record has them;
+    tried: the candidates that failed.
     """
 
     row: int
@@ -50,6 +70,9 @@ class Sample:
     after: tuple[Piece, ...]
     hidden_marks: int
     failed: tuple[str, ...]
+    words: tuple[Word, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    tried: tuple[Tried, ...] = ()
 
 
 def action_of(record: Record) -> str:
@@ -80,8 +103,30 @@ def sample_of(row: int, field: str, record: Record, *, most_marks: int = MOST_MA
         before=tuple(_excerpt(record.original, shown, after=False)),
         after=after,
         hidden_marks=len(edits) - len(shown),
-        failed=tuple(finding.check for finding in record.findings if not finding.passed),
+        failed=_failed(record.findings),
+        words=tuple(_words(record, most_marks)),
+        findings=record.findings,
+        tried=tuple(
+            Tried(
+                tuple(_excerpt(record.original, miss.rewrite.edits[:most_marks], after=True)),
+                miss.toxicity.overall,
+                _failed(miss.findings),
+            )
+            for miss in record.misses
+        ),
     )
+
+
+def _failed(findings: Sequence[Finding]) -> tuple[str, ...]:
+    return tuple(finding.check for finding in findings if not finding.passed)
+
+
+def _words(record: Record, most: int) -> Iterator[Word]:
+    if record.masked is None:
+        return
+    weights = record.masked.weights or (1.0,) * len(record.masked.masked)
+    for span, weight in list(zip(record.masked.masked, weights, strict=True))[:most]:
+        yield Word(span.of(record.original)[:LONGEST], weight)
 
 
 def _excerpt(text: str, edits: Sequence[Edit], *, after: bool) -> Iterator[Piece]:
@@ -117,33 +162,49 @@ def _clipped(kind: str, text: str) -> Iterator[Piece]:
         yield Piece("gap", "")
 
 
-class Reservoir:
-    """A uniform sample of a stream of unknown length; the same stream gives the same sample."""
+class Reading:
+    """What is worth reading of a stream: the worst half, and a uniform sample of all the others.
+
+    The same stream gives the same texts. Worst is what left with the most toxicity; of texts that
+    were dropped, which left with none, what came with the most.
+    """
 
     def __init__(self, size: int, seed: int) -> None:
-        self.size = size
+        self._most_worst, self._most_others = size - size // 2, size // 2
         self._random = random.Random(seed)
-        self._seen = 0
-        self._kept: list[Sample] = []
+        self._worst: list[tuple[float, float, int, Sample]] = []
+        self._others: list[tuple[int, Sample]] = []
+        self._offered = self._passed_on = 0
 
     def offer(self, row: int, field: str, record: Record) -> None:
         """Consider one record; its excerpt is made only if it is taken."""
-        self._seen += 1
-        if len(self._kept) < self.size:
-            self._kept.append(sample_of(row, field, record))
-            return
-        place = self._random.randrange(self._seen)
-        if place < self.size:
-            self._kept[place] = sample_of(row, field, record)
+        self._offered += 1
+        left, came = -1.0, record.toxicity.overall
+        if record.output is not None:
+            left = (record.toxicity_after or record.toxicity).overall
+        # Of two that are as bad the earlier one stays, and no two samples are ever compared.
+        rank = (left, came, -self._offered)
+        if len(self._worst) < self._most_worst:
+            heapq.heappush(self._worst, (*rank, sample_of(row, field, record)))
+        elif self._worst and rank > self._worst[0][:3]:
+            gone = heapq.heapreplace(self._worst, (*rank, sample_of(row, field, record)))
+            self._pass_on(-gone[2], lambda: gone[3])
+        else:
+            self._pass_on(self._offered, lambda: sample_of(row, field, record))
 
-    @property
-    def seen(self) -> int:
-        """How many were offered."""
-        return self._seen
+    def _pass_on(self, number: int, make: Callable[[], Sample]) -> None:
+        self._passed_on += 1
+        if len(self._others) < self._most_others:
+            self._others.append((number, make()))
+            return
+        place = self._random.randrange(self._passed_on)
+        if place < self._most_others:
+            self._others[place] = (number, make())
 
     def samples(self) -> list[Sample]:
-        """What was kept, in row order."""
-        return sorted(self._kept, key=lambda sample: (sample.row, sample.field))
+        """The worst, worst first; then the others, in the order they came."""
+        worst = [one[3] for one in sorted(self._worst, key=lambda one: one[:3], reverse=True)]
+        return worst + [sample for _, sample in sorted(self._others, key=lambda one: one[0])]
 
 
 def words_of(text: str, spans: Sequence[Span]) -> Iterator[str]:

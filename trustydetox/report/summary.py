@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,10 +9,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from trustydetox.records import Record, Verdict
-from trustydetox.report.samples import Reservoir, Sample, action_of, words_of
+from trustydetox.report.groups import GroupCounts
+from trustydetox.report.samples import Reading, Sample, action_of, words_of
+from trustydetox.report.shares import short, wilson
 
 SCHEMA_VERSION = 1
 BINS = 20
+RATIOS = 13
+"""Tenths of the original's length: 0 to 1.2, the last for all above."""
 MOST_WORDS = 10_000
 """Distinct marked words counted at a time; beyond it the rarer half is forgotten."""
 
@@ -26,25 +29,6 @@ class RowCounts:
     written: int = 0
     dropped: int = 0
     quarantined: int = 0
-
-
-def wilson(hits: int, n: int) -> dict[str, float | int | None]:
-    """A share with its 95 % Wilson score interval; all None where n is 0."""
-    if n == 0:
-        return {"value": None, "low": None, "high": None, "hits": hits, "n": n}
-    z = 1.959964
-    share = hits / n
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    # The exact bounds at 0 and n; the formula misses them by a rounding error.
-    low = 0.0 if hits == 0 else middle - half
-    high = 1.0 if hits == n else middle + half
-    return {"value": _short(share), "low": _short(low), "high": _short(high), "hits": hits, "n": n}
-
-
-def _short(value: float) -> float:
-    """`value` with four significant digits."""
-    return float(f"{value:.4g}")
 
 
 def field_family(field: str) -> str:
@@ -67,10 +51,12 @@ class Summary:
         self._after = [0] * BINS
         self._checks: dict[str, Counter[str]] = {}
         self._edits: Counter[str] = Counter()
+        self._ratios = [0] * RATIOS
+        self._groups = GroupCounts()
         self._words: Counter[str] = Counter()
-        self._reservoirs = {
-            Verdict.UNRESOLVED: Reservoir(samples_each, seed),
-            Verdict.REWRITTEN: Reservoir(samples_each, seed),
+        self._readings = {
+            Verdict.UNRESOLVED: Reading(samples_each, seed),
+            Verdict.REWRITTEN: Reading(samples_each, seed),
         }
 
     def add(self, row: int, field: str, record: Record) -> None:
@@ -78,13 +64,14 @@ class Summary:
         verdict = record.verdict
         self._verdicts[verdict.value] += 1
         self._fields.setdefault(field_family(field), Counter())[verdict.value] += 1
+        self._groups.add(record)
         self._before[_bin(record.toxicity.overall)] += 1
         if record.output is not None:
             after = record.toxicity_after or record.toxicity
             self._after[_bin(after.overall)] += 1
         if verdict is Verdict.CLEAN:
             return
-        self._reservoirs[verdict].offer(row, field, record)
+        self._readings[verdict].offer(row, field, record)
         if verdict is Verdict.UNRESOLVED:
             self._reasons[record.reason or "unknown"] += 1
             self._actions[action_of(record)] += 1
@@ -103,6 +90,8 @@ class Summary:
         if record.edits:
             self._edits["texts"] += 1
             self._edits["characters_before"] += len(record.original)
+            ratio = len(record.output or "") / len(record.original)
+            self._ratios[min(int(10 * ratio), RATIOS - 1)] += 1
 
     def _count_words(self, record: Record) -> None:
         masked = () if record.masked is None else record.masked.masked
@@ -175,13 +164,15 @@ class Summary:
                 "before": list(self._before),
                 "after": list(self._after),
             },
+            "length": {"bin_width": 0.1, "ratio": list(self._ratios)},
+            "mentions": self._groups.report(),
             "recipe": dict(recipe or {}),
             "versions": dict(versions or {}),
         }
 
     def samples(self) -> list[Sample]:
-        """Texts to read, the unresolved first, each group in row order."""
-        return [sample for reservoir in self._reservoirs.values() for sample in reservoir.samples()]
+        """Texts to read, the unresolved first, of each group the worst first, then some others."""
+        return [sample for reading in self._readings.values() for sample in reading.samples()]
 
     def top_words(self, most: int = 40) -> Sequence[tuple[str, int]]:
         """The words most often marked, with counts; ties in alphabetical order.
@@ -196,7 +187,7 @@ def _bin(probability: float) -> int:
 
 
 def _share(part: int, whole: int) -> float | None:
-    return _short(part / whole) if whole else None
+    return short(part / whole) if whole else None
 
 
 def _sorted(counts: Counter[str]) -> dict[str, int]:
