@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -49,3 +51,17 @@ def service() -> Iterator[Callable[..., httpx.Client]]:
             return stack.enter_context(httpx.Client(base_url=url, timeout=20))
 
         yield _service
+
+
+@pytest.fixture(scope="session")
+def saved_opt(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny OPT as an export leaves it; to be read only."""
+    from tests.serving.models import save_tiny_opt
+
+    return save_tiny_opt(tmp_path_factory.mktemp("opt") / "model")
+
+
+@pytest.fixture
+def opt(saved_opt: Path, tmp_path: Path) -> Path:
+    """The same, to be spoiled."""
+    return shutil.copytree(saved_opt, tmp_path / "model")

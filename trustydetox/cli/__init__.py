@@ -8,11 +8,13 @@ import typer
 
 from trustydetox.cli.clean import clean
 from trustydetox.cli.commands import Commands
+from trustydetox.cli.convert import convert
 from trustydetox.cli.diff import diff
 from trustydetox.cli.doctor import doctor
 from trustydetox.cli.evaluate import evaluate
 from trustydetox.cli.listing import list_
 from trustydetox.cli.pairs import make_pairs
+from trustydetox.cli.push import push
 from trustydetox.cli.report import report
 from trustydetox.cli.revert import revert
 from trustydetox.cli.scan import scan
@@ -54,6 +56,8 @@ app.command("revert")(revert)
 app.command("make-pairs")(make_pairs)
 app.add_typer(evaluate, name="evaluate")
 app.add_typer(train, name="train")
+app.command("convert")(convert)
+app.command("push")(push)
 app.command("serve")(serve)
 app.command("list")(list_)
 app.command("doctor")(doctor)

@@ -93,3 +93,12 @@ def roles_in(given: str) -> dict[str, Action]:
 Run = Annotated[
     Path, typer.Argument(metavar="RUN", help="The run folder that `clean` made beside its output.")
 ]
+CaCert = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.pem",
+        help="The authorities to trust, rather than the public ones; certificates are always "
+        "checked.",
+        show_default=False,
+    ),
+]
