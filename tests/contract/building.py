@@ -6,15 +6,20 @@ in `part`. A step with a setting of a new name needs one line there.
 
 from __future__ import annotations
 
+import atexit
 import inspect
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import numpy
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
+from tests import pretrained
 from tests.fakes import Deleter, Replacer, WordAttributor, WordScorer
 from tests.networks import tiny_editor, tiny_fluency
 from trustydetox import embedded
@@ -28,7 +33,22 @@ from trustydetox.steps.ranking import FEATURES
 from trustydetox.steps.viewing import DetectionView, KnownWords
 
 # Deleting each word in turn takes time by the square of the words; a path has many points.
-LONGEST = {"leave-one-out": 200, "integrated-gradients": 500}
+LONGEST = {"leave-one-out": 200, "integrated-gradients": 500, "expert-divergence": 200}
+
+
+@cache
+def folder() -> Path:
+    """Where the pretrained models of this process are, until it ends."""
+    made = Path(mkdtemp())
+    atexit.register(shutil.rmtree, made)
+    return made
+
+
+# Steps with a `model` of their own -> that model.
+MODELS: Mapping[str, Callable[[], str]] = {
+    "classifier": lambda: pretrained.roberta_classifier(folder() / "roberta", ["clean", "toxic"]),
+    "token-classifier": lambda: pretrained.bert_tagger(folder() / "tagger", ["clean", "toxic"]),
+}
 
 
 @cache
@@ -61,6 +81,10 @@ def part(name: str, weights: str) -> Any:
         "infiller": lambda: Replacer({"idiot": ("person", "fool")}),
         "attributors": lambda: (WordAttributor(), WordAttributor()),
         "infillers": lambda: (Deleter(), Replacer({"idiot": ("person", "fool")})),
+        "labels": lambda: {"clean": "clean", "toxic": "toxic"},
+        "path": recorded,
+        "base": lambda: denoisers()[0],
+        "experts": denoisers,
         "threshold": lambda: 0.5,
         "share": lambda: 0.5,
     }
@@ -70,12 +94,19 @@ def part(name: str, weights: str) -> Any:
 def build(group: str, name: str, weights: str) -> Any:
     """The step with its required settings filled in."""
     make = step_named(group, name)
+    parameters = inspect.signature(make).parameters
     required = [
-        parameter.name
-        for parameter in inspect.signature(make).parameters.values()
+        setting
+        for setting, parameter in parameters.items()
         if parameter.default is inspect.Parameter.empty
     ]
-    return make(**{setting: part(setting, weights) for setting in required})
+    filled = {
+        setting: MODELS[name]() if setting == "model" else part(setting, weights)
+        for setting in required
+    }
+    if "view" in parameters:
+        filled["view"] = part("view", weights)
+    return make(**filled)
 
 
 def reads_weights(group: str, name: str) -> bool:
@@ -86,6 +117,19 @@ def reads_weights(group: str, name: str) -> bool:
         return False  # A line of the table that leads nowhere fails in tests of its own.
     own = {"guide", "marker", "ngrams", "known", "table", "editor", "fluency"}
     return bool(own & inspect.signature(make).parameters.keys())
+
+
+@cache
+def denoisers() -> tuple[str, str]:
+    """Two experts."""
+    return pretrained.bart(folder() / "minus", 1), pretrained.bart(folder() / "plus", 2)
+
+
+def recorded() -> str:
+    """A file with the score of one text."""
+    path = folder() / "scores.jsonl"
+    path.write_text('{"text": "hello there", "toxicity": 0.125}\n', "utf-8")
+    return str(path)
 
 
 def tiny_known() -> KnownWords:

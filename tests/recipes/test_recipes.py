@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from tests.fakes import Deleter, NoisyScorer, WordMasker, WordScorer, WordsKept
+from tests.pretrained import bert_classifier
 from trustydetox.errors import ConfigError, ModelError
 from trustydetox.recipes import (
     load_recipe,
@@ -16,7 +17,9 @@ from trustydetox.recipes import (
     step_named,
     step_names,
 )
+from trustydetox.steps.attributing import IntegratedGradients
 from trustydetox.steps.checking import LessToxic
+from trustydetox.steps.scoring import ClassifierScorer
 
 FAKE = Path(__file__).with_name("fake.yaml")
 
@@ -212,3 +215,33 @@ def test_settings_hold_defaults_and_only_a_digest_of_the_word_lists(write: Any) 
 
 def test_the_built_in_recipes_are_named() -> None:
     assert recipe_names() == ["mini", "mini-ig"]
+
+
+def test_an_attributor_may_look_into_the_recipe_s_own_scorer(write: Any, tmp_path: Path) -> None:
+    model = bert_classifier(tmp_path / "model", ["fine", "rude"])
+    labels = {"fine": "clean", "rude": "toxic"}
+    path = write(
+        scorer={"step": "classifier", "model": model, "labels": labels},
+        attributor={"step": "integrated-gradients", "guide": "recipe"},
+    )
+    detoxifier = load_recipe(path)
+    assert isinstance(detoxifier.attributor, IntegratedGradients)
+    assert isinstance(detoxifier.scorer, ClassifierScorer)
+    assert detoxifier.attributor.guide is detoxifier.scorer.guide
+
+
+def test_an_attributor_may_look_into_a_classifier_of_its_own(write: Any, tmp_path: Path) -> None:
+    model = bert_classifier(tmp_path / "model", ["fine", "rude"])
+    labels = {"fine": "clean", "rude": "toxic"}
+    guide = {"step": "classifier", "model": model, "labels": labels}
+    detoxifier = load_recipe(write(attributor={"step": "integrated-gradients", "guide": guide}))
+    assert isinstance(detoxifier.attributor, IntegratedGradients)
+    assert detoxifier.attributor.guide.labels == ("fine", "rude")
+
+
+def test_a_scorer_without_a_network_can_t_be_looked_into(write: Any) -> None:
+    said = refusal(write(attributor={"step": "integrated-gradients", "guide": "recipe"}))
+    assert said == (
+        "attributor 'integrated-gradients': a WordScorer has no network to look into; "
+        "use leave-one-out, or name a classifier"
+    )

@@ -48,7 +48,7 @@ def test_where_logits_are_linear_in_embeddings_both_gradients_agree_with_it() ->
     """No encoder layers, no positions: a word's weight is known by hand."""
     linear = _linear_guide()
     (activation,) = GradientXActivation(linear, View.of).attribute(["cat idiot"])
-    words = linear.encoder.embeddings.word_embeddings.weight
+    words = linear.embeddings.word_embeddings.weight
     ids = [linear.tokenizer.token_to_id(word) for word in ("cat", "idiot")]
     assert activation.weights == pytest.approx([float(words[i].sum()) for i in ids], rel=1e-4)
     (integrated,) = IntegratedGradients(linear, View.of, steps=3).attribute(["cat idiot"])
@@ -107,11 +107,12 @@ def _linear_guide() -> Any:
     guide = tiny_guide()
 
     class Linear:
-        tokenizer = guide.tokenizer
-        encoder: Any = torch.nn.Module()
+        tokenizer, window, labels = guide.tokenizer, 128, ()
+        blank, padding, special = guide.blank, guide.padding, guide.special
+        embeddings: Any = None
 
         def logit(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-            total: torch.Tensor = self.encoder.embeddings(ids).sum(dim=(1, 2))
+            total: torch.Tensor = self.embeddings(ids).sum(dim=(1, 2))
             return total
 
     class Embeddings(torch.nn.Module):
@@ -124,7 +125,7 @@ def _linear_guide() -> Any:
             return found
 
     linear = Linear()
-    linear.encoder.embeddings = Embeddings()
+    linear.embeddings = Embeddings()
     return linear
 
 

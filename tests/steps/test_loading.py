@@ -6,11 +6,10 @@ import pytest
 import torch
 
 from tests.pretrained import bert_classifier, roberta_classifier
-from trustydetox.errors import ConfigError, ModelError, ResourceError
+from trustydetox.errors import ConfigError, ModelError
 from trustydetox.steps.loading import (
     UnpinnedModelWarning,
     find,
-    in_pieces,
     load,
     open_model,
     require_pinned,
@@ -113,39 +112,3 @@ def test_the_window_leaves_room_for_positions_that_count_from_two(tmp_path: Path
     assert pretrained.model(ids).logits.shape == (1, 2)
     with pytest.raises((IndexError, RuntimeError)):
         pretrained.model(torch.full((1, pretrained.window + 1), 5))
-
-
-class Memory:
-    """Room for batches of up to three."""
-
-    def __init__(self) -> None:
-        self.sizes: list[int] = []
-
-    def doubled(self, batch: object) -> list[int]:
-        numbers = list(batch)  # type: ignore[call-overload]
-        self.sizes.append(len(numbers))
-        if len(numbers) > 3:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return [2 * number for number in numbers]
-
-
-def test_a_batch_that_memory_is_too_small_for_is_halved_until_it_fits() -> None:
-    memory = Memory()
-    assert in_pieces(memory.doubled, range(10)) == [0, 2, 4, 6, 8, 10, 12, 14, 16, 18]
-    assert memory.sizes == [10, 5, 2, 3, 5, 2, 3]
-
-
-def test_one_text_that_memory_is_too_small_for_is_an_error() -> None:
-    def full(batch: object) -> list[int]:
-        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
-
-    with pytest.raises(ResourceError):
-        in_pieces(full, [1, 2])
-
-
-def test_another_error_is_not_taken_for_lack_of_memory() -> None:
-    def wrong(batch: object) -> list[int]:
-        raise RuntimeError("shapes differ")
-
-    with pytest.raises(RuntimeError, match="shapes differ"):
-        in_pieces(wrong, [1, 2])

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.networks import tiny_tokenizer
+from trustydetox.errors import ResourceError
 from trustydetox.steps.viewing import View
 from trustydetox.steps.windowing import (
-    OVERLAP,
     WINDOW,
     Window,
     batches_of,
+    in_pieces,
     tensors_of,
     windows_of,
     words_of,
@@ -49,7 +51,7 @@ def test_no_token_of_a_long_text_is_lost(count: int) -> None:
 
 def test_neighbouring_windows_share_the_overlap() -> None:
     first, second = windows_of(TOKENIZER, [words(150)])
-    assert len(set(first.offsets) & set(second.offsets) - {(0, 0)}) == OVERLAP
+    assert len(set(first.offsets) & set(second.offsets) - {(0, 0)}) == 32
 
 
 def test_windows_know_their_text() -> None:
@@ -89,3 +91,39 @@ def test_padding_is_outside_the_mask() -> None:
 )
 def test_words_have_no_outer_punctuation(text: str, found: list[str]) -> None:
     assert [text[start:end] for start, end in words_of(View.of(text))] == found
+
+
+class Memory:
+    """Room for batches of up to three."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def doubled(self, batch: object) -> list[int]:
+        numbers = list(batch)  # type: ignore[call-overload]
+        self.sizes.append(len(numbers))
+        if len(numbers) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return [2 * number for number in numbers]
+
+
+def test_a_batch_that_memory_is_too_small_for_is_halved_until_it_fits() -> None:
+    memory = Memory()
+    assert in_pieces(memory.doubled, range(10)) == [0, 2, 4, 6, 8, 10, 12, 14, 16, 18]
+    assert memory.sizes == [10, 5, 2, 3, 5, 2, 3]
+
+
+def test_one_text_that_memory_is_too_small_for_is_an_error() -> None:
+    def full(batch: object) -> list[int]:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    with pytest.raises(ResourceError):
+        in_pieces(full, [1, 2])
+
+
+def test_another_error_is_not_taken_for_lack_of_memory() -> None:
+    def wrong(batch: object) -> list[int]:
+        raise RuntimeError("shapes differ")
+
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        in_pieces(wrong, [1, 2])

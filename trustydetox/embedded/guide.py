@@ -24,7 +24,7 @@ from trustydetox.embedded.tensors import load_tensors, require_weights, save_ten
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from torch import Tensor
-    from torch.nn import Linear
+    from torch.nn import Linear, Module
     from transformers import BertModel
 
 MAX_TOKENS = 128
@@ -46,6 +46,37 @@ class Guide:
     scale: tuple[float, ...]
     shift: tuple[float, ...]
 
+    @property
+    def window(self) -> int:
+        """Most tokens that are read at once."""
+        return MAX_TOKENS
+
+    @property
+    def embeddings(self) -> Module:
+        """The layer that turns ids into vectors."""
+        embeddings: Module = self.encoder.embeddings
+        return embeddings
+
+    @property
+    def blank(self) -> int:
+        """Id of the piece for a missing word."""
+        return self._id("[MASK]")
+
+    @property
+    def padding(self) -> int:
+        """Id of the piece for no word."""
+        return self._id("[PAD]")
+
+    @property
+    def special(self) -> tuple[int, ...]:
+        """Ids of the pieces that frame a text, padding among them."""
+        return (self._id("[CLS]"), self._id("[SEP]"), self.padding)
+
+    def _id(self, piece: str) -> int:
+        found = self.tokenizer.token_to_id(piece)
+        assert found is not None
+        return found
+
     def tokens(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Head outputs per token, shape (batch, tokens, 2 + labels)."""
         hidden = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
@@ -60,6 +91,13 @@ class Guide:
     def logit(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Calibrated log-odds of the overall toxicity, shape (batch,): what captum explains."""
         return self.document(self.tokens(ids, mask), mask)[:, 0] * self.scale[0] + self.shift[0]
+
+    def probabilities(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Calibrated probabilities, the overall one first, shape (batch, 1 + labels)."""
+        import torch
+
+        scale, shift = torch.tensor(self.scale), torch.tensor(self.shift)
+        return (self.document(self.tokens(ids, mask), mask) * scale + shift).sigmoid()
 
 
 def new_guide(tokenizer: Tokenizer, config: dict[str, Any], labels: tuple[str, ...]) -> Guide:

@@ -18,6 +18,8 @@ _NESTED = {
     **{word: group for group, word in ROLES.items()},
     **{group: group for group in ROLES},
 }
+# A setting of these names holds a network: an embedded one by name, or that of a scorer.
+_NETWORKS = ("guide", "marker")
 _SCALARS: Mapping[Any, tuple[type, ...]] = {
     bool: (bool,),
     int: (int,),
@@ -95,6 +97,8 @@ def _require_known(make: Callable[..., Any], settings: Mapping[str, Any], where:
 
 
 def _resolved(key: str, value: Any, parts: Parts, shared: Mapping[str, Any], where: str) -> Any:
+    if key in _NETWORKS and (value == "recipe" or isinstance(value, Mapping)):
+        return _network(_nested("scorers", value, parts, shared), where)
     if isinstance(value, str) and parts.has(key):
         return parts.named(key, value, where)
     if key in _NESTED:
@@ -102,6 +106,17 @@ def _resolved(key: str, value: Any, parts: Parts, shared: Mapping[str, Any], whe
             return tuple(_nested(_NESTED[key], one, parts, shared) for one in value)
         return _nested(_NESTED[key], value, parts, shared)
     return tuple(value) if isinstance(value, list) else value
+
+
+def _network(scorer: Any, where: str) -> Any:
+    """What a scorer asks: attributors explain it, or let it mark words."""
+    network = getattr(scorer, "guide", None)
+    if network is None:
+        raise ConfigError(
+            f"{where}: a {type(scorer).__name__} has no network to look into; use leave-one-out, "
+            "or name a classifier"
+        )
+    return network
 
 
 def _nested(group: str, value: Any, parts: Parts, shared: Mapping[str, Any]) -> Any:

@@ -74,7 +74,7 @@ _LOADERS: Mapping[str, Callable[[Path], Any]] = {
     "fluency": _fluency,
     "ranks": _ranks,
 }
-_VIEWS = ("detection",)
+_VIEWS = ("detection", "plain")
 _LANGUAGES = ("en",)
 
 
@@ -82,7 +82,7 @@ class Parts:
     """Loads what a recipe's settings refer to by name; the same object for the same name.
 
     Settings of the table above are `embedded`, or a folder with files of the same names; `view` is
-    `detection`.
+    `detection`, which sees through disguises, or `plain`.
     """
 
     def __init__(self) -> None:
@@ -104,8 +104,10 @@ class Parts:
                 raise ConfigError(
                     f"{where}: no view is called {name!r}{did_you_mean(name, _VIEWS)}"
                 )
-            from trustydetox.steps.viewing import DetectionView
+            from trustydetox.steps.viewing import DetectionView, View
 
+            if name == "plain":
+                return View.of
             return DetectionView(self.named("known", EMBEDDED, where))
         if name == EMBEDDED:
             return _LOADERS[setting](embedded.FOLDER)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 _SCORING = "trustydetox.steps.scoring"
 _ATTRIBUTING = "trustydetox.steps.attributing"
+_DIVERGING = "trustydetox.steps.diverging"
 _MASKING = "trustydetox.steps.masking"
 _INFILLING = "trustydetox.steps.infilling"
 _EDITING = "trustydetox.steps.editing"
@@ -19,12 +20,17 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "scorers": {
         "encoder": f"{_SCORING}:EncoderScorer",
         "ngrams": f"{_SCORING}:NgramScorer",
+        "classifier": f"{_SCORING}:ClassifierScorer",
+        "token-classifier": f"{_SCORING}:TokenClassifierScorer",
+        "ensemble": f"{_SCORING}:Ensemble",
+        "recorded": f"{_SCORING}:RecordedScores",
     },
     "attributors": {
         "token-head": f"{_ATTRIBUTING}:TokenHead",
         "integrated-gradients": f"{_ATTRIBUTING}:IntegratedGradients",
         "gradient-x-activation": f"{_ATTRIBUTING}:GradientXActivation",
         "leave-one-out": f"{_ATTRIBUTING}:LeaveOneOut",
+        "expert-divergence": f"{_DIVERGING}:ExpertDivergence",
     },
     "maskers": {
         "threshold": f"{_MASKING}:Threshold",

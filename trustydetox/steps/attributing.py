@@ -6,7 +6,7 @@ joined to one unit. In a long text a word that stands in two windows keeps the h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -15,12 +15,12 @@ from trustydetox.roles import Scorer
 from trustydetox.spans import Span
 from trustydetox.steps.viewing import View
 from trustydetox.steps.windowing import (
-    Network,
+    Judging,
+    Marking,
+    Reading,
     ViewOf,
     Window,
-    batches_of,
-    tensors_of,
-    windows_of,
+    read,
     words_of,
 )
 
@@ -37,8 +37,8 @@ class TokenHead:
     Supervised by toxic spans; the highest of a word's pieces counts. Costs one forward pass.
     """
 
-    marker: Network
-    view: ViewOf
+    marker: Marking
+    view: ViewOf = View.of
 
     def attribute(self, texts: Sequence[str], /) -> list[Attribution]:
         """One attribution per text, weights in [0, 1]."""
@@ -64,8 +64,8 @@ class IntegratedGradients:
     at_once: points on the path in memory at a time, over all texts of a batch.
     """
 
-    guide: Network
-    view: ViewOf
+    guide: Judging
+    view: ViewOf = View.of
     steps: int = 20
     baseline: Baseline = "mask"
     at_once: int = 64
@@ -78,20 +78,19 @@ class IntegratedGradients:
         """|sum of weights - rise of the logit| / |rise of the logit|, per window of `texts`."""
         import torch
 
-        errors: list[float] = []
-        windows = windows_of(self.guide.tokenizer, [self.view(text).text for text in texts])
-        for batch in batches_of(windows):
-            ids, mask = tensors_of(batch)
+        def error(ids: Tensor, mask: Tensor) -> Tensor:
             weights = self._weights(ids, mask)
             with torch.inference_mode():
                 rise = self.guide.logit(ids, mask) - self.guide.logit(self._blank(ids), mask)
-            errors += ((weights.sum(1) - rise).abs() / rise.abs().clamp(min=1e-6)).tolist()
-        return errors
+            return (weights.sum(1) - rise).abs() / rise.abs().clamp(min=1e-6)
+
+        views = [self.view(text).text for text in texts]
+        return [found for _, found in read(self.guide, views, error)]
 
     def _weights(self, ids: Tensor, mask: Tensor) -> Tensor:
         from captum.attr import LayerIntegratedGradients
 
-        explained = LayerIntegratedGradients(self.guide.logit, self.guide.encoder.embeddings)
+        explained = LayerIntegratedGradients(self.guide.logit, self.guide.embeddings)
         shares: Tensor = explained.attribute(
             ids,
             baselines=self._blank(ids),
@@ -105,10 +104,8 @@ class IntegratedGradients:
         """`ids` with every word piece blanked; the special tokens stay."""
         from torch import isin, tensor
 
-        name = {"mask": "[MASK]", "padding": "[PAD]"}[self.baseline]
-        pieces = (name, "[CLS]", "[SEP]", "[PAD]")
-        blank, *kept = (self.guide.tokenizer.token_to_id(piece) for piece in pieces)
-        special = isin(ids, tensor(kept, device=ids.device))
+        blank = self.guide.blank if self.baseline == "mask" else self.guide.padding
+        special = isin(ids, tensor(self.guide.special, device=ids.device))
         return ids.where(special, tensor(blank, device=ids.device))
 
 
@@ -120,8 +117,8 @@ class GradientXActivation:
     first-order answer only; on toxic spans it finds far less than integrated gradients.
     """
 
-    guide: Network
-    view: ViewOf
+    guide: Judging
+    view: ViewOf = View.of
 
     def attribute(self, texts: Sequence[str], /) -> list[Attribution]:
         """One attribution per text, weights in log-odds."""
@@ -130,7 +127,7 @@ class GradientXActivation:
     def _weights(self, ids: Tensor, mask: Tensor) -> Tensor:
         from captum.attr import LayerGradientXActivation
 
-        explained = LayerGradientXActivation(self.guide.logit, self.guide.encoder.embeddings)
+        explained = LayerGradientXActivation(self.guide.logit, self.guide.embeddings)
         products: Tensor = explained.attribute(ids, additional_forward_args=(mask,))
         return products.sum(dim=-1)
 
@@ -143,7 +140,7 @@ class LeaveOneOut:
     """
 
     scorer: Scorer
-    view: ViewOf
+    view: ViewOf = View.of
 
     def attribute(self, texts: Sequence[str], /) -> list[Attribution]:
         """One attribution per text, weights in probability."""
@@ -153,7 +150,7 @@ class LeaveOneOut:
             spans: list[Span] = []
             for word in words_of(view):
                 span = view.original(*word)
-                # As in `_joined`: two words may come from one character.
+                # As in `joined`: two words may come from one character.
                 if not spans or spans[-1].end <= span.start:
                     spans.append(span)
             without = [text[: span.start] + text[span.end :] for span in spans]
@@ -168,7 +165,7 @@ def _total(values: Iterable[float]) -> float:
 
 
 def _attributed(
-    guide: Network,
+    network: Reading,
     view_of: ViewOf,
     texts: Sequence[str],
     weights: Callable[[Tensor, Tensor], Tensor],
@@ -177,25 +174,46 @@ def _attributed(
     """Attributions from weights per token; `join` makes one weight of a word's pieces."""
     views = [view_of(text) for text in texts]
     pieces: list[dict[int, float]] = [{} for _ in texts]
-    for batch in batches_of(windows_of(guide.tokenizer, [view.text for view in views])):
-        ids, mask = tensors_of(batch)
-        for window, row in zip(batch, weights(ids, mask).tolist(), strict=True):
-            _gather(pieces[window.text], window, row)
+    for window, row in read(network, [view.text for view in views], weights):
+        _gather(pieces[window.text], window, views[window.text].text, row, join)
     return [
-        _joined(text, view, found, join)
+        joined(text, view, found, join)
         for text, view, found in zip(texts, views, pieces, strict=True)
     ]
 
 
-def _gather(pieces: dict[int, float], window: Window, row: Sequence[float]) -> None:
+def _gather(
+    pieces: dict[int, float],
+    window: Window,
+    text: str,
+    row: Sequence[float],
+    join: Callable[[list[float]], float],
+) -> None:
+    """Add a window's weights by where each piece starts; of two windows the higher one counts.
+
+    A character of several bytes may be several pieces in the same place.
+    """
+    found: dict[int, list[float]] = {}
     for (start, end), weight in zip(window.offsets, row, strict=False):
-        if start < end:
-            pieces[start] = max(weight, pieces.get(start, weight))
+        first = first_sign(text, start, end)
+        if first is not None:
+            found.setdefault(first, []).append(weight)
+    for start, several in found.items():
+        weight = several[0] if len(several) == 1 else join(several)
+        pieces[start] = max(weight, pieces.get(start, weight))
 
 
-def _joined(
-    text: str, view: View, pieces: dict[int, float], join: Callable[[list[float]], float]
+def first_sign(text: str, start: int, end: int) -> int | None:
+    """Where a piece starts behind the space that a tokenizer of bytes counts to it, if it does."""
+    while start < end and text[start].isspace():
+        start += 1
+    return start if start < end else None
+
+
+def joined(
+    text: str, view: View, pieces: Mapping[int, float], join: Callable[[list[float]], float]
 ) -> Attribution:
+    """Attribution of the words of a text from weights by where each piece starts in its view."""
     units: list[Span] = []
     weights: list[float] = []
     starts = iter(sorted(pieces))

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakValueDictionary
 
-from trustydetox.errors import ConfigError, ModelError, ResourceError
+from trustydetox.errors import ConfigError, ModelError, ResourceError, require_extra
 
 if TYPE_CHECKING:
     import torch
@@ -32,11 +32,9 @@ _AUTO: dict[str, str] = {
     "seq2seq": "AutoModelForSeq2SeqLM",
     "causal LM": "AutoModelForCausalLM",
 }
+_CONFIGS = ("config.json", "adapter_config.json")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _HUB_ID = re.compile(r"[\w.\-]+(?:/[\w.\-]+)?")
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 class UnpinnedModelWarning(UserWarning):
@@ -97,7 +95,7 @@ def load(task: Task, model: str, revision: str | None = None, *, exact: bool = T
     """
     import torch
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = _device()
     dtype = torch.float32 if exact or not _has_bfloat16(device) else torch.bfloat16
     key = (task, str(find(model, revision)), str(dtype))
     found = _loaded.get(key)
@@ -185,6 +183,32 @@ def _quietly() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
+def is_adapter(model: str, revision: str | None = None) -> bool:
+    """Whether it holds an adapter rather than a whole network."""
+    return (find(model, revision) / "adapter_config.json").is_file()
+
+
+def adapted(
+    task: Task, base: str, adapters: Mapping[str, str], revisions: Mapping[str, str]
+) -> Pretrained:
+    """The base with several adapters by name, none of them chosen; frozen, in float32.
+
+    adapters: name -> folder or id of the Hub. revisions: of any of these, the commit that is meant.
+    """
+    require_extra("peft", "a model that is an adapter", "train")
+    # A network of its own: others may hold the base as it is.
+    model = open_model(task, base, revisions.get(base)).eval()
+    model.to(_device())
+    for name, adapter in adapters.items():
+        folder = find(adapter, revisions.get(adapter))
+        if not (folder / "adapter_model.safetensors").is_file():
+            raise ModelError(f"{adapter} holds no adapter_model.safetensors")
+        with _quietly():
+            model.load_adapter(str(folder), adapter_name=name)
+    model.requires_grad_(False)
+    return Pretrained(base, model, open_tokenizer(base, revisions.get(base)))
+
+
 def find(model: str, revision: str | None = None) -> Path:
     """The folder on this machine that holds the model; nothing is downloaded."""
     path = Path(model).expanduser()
@@ -199,7 +223,7 @@ def find(model: str, revision: str | None = None) -> Path:
             stacklevel=2,
         )
     for folder in (converted_folder(model, revision), _cached(model, revision)):
-        if folder is not None and (folder / "config.json").is_file():
+        if folder is not None and any((folder / name).is_file() for name in _CONFIGS):
             return folder
     asked = model if revision is None else f"{model} --revision {revision}"
     raise ModelError(f"{model} is not on this machine; get it once: trustydetox fetch {asked}")
@@ -248,6 +272,12 @@ def _require_safetensors(folder: Path, model: str) -> None:
     )
 
 
+def _device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def _has_bfloat16(device: str) -> bool:
     """Whether the processor computes in bfloat16; without, it is four times slower than float32."""
     import torch
@@ -259,27 +289,3 @@ def _has_bfloat16(device: str) -> bool:
         return False
     found = re.search(r"^flags\s*:(.*)$", flags.read_text("utf-8"), re.MULTILINE)
     return found is not None and bool({"avx512_bf16", "amx_bf16"} & set(found[1].split()))
-
-
-def in_pieces(work: Callable[[Sequence[T]], list[R]], batch: Sequence[T]) -> list[R]:
-    """`work(batch)`, or that of its halves one after the other where memory doesn't suffice."""
-    import torch
-
-    try:
-        return work(batch)
-    except (MemoryError, torch.OutOfMemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not _is_about_memory(error):
-            raise
-        if len(batch) < 2:
-            raise ResourceError("there is no memory for a batch of one text") from error
-    # Out of the handler, so that what the failed try held is free.
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    half = len(batch) // 2
-    return in_pieces(work, batch[:half]) + in_pieces(work, batch[half:])
-
-
-def _is_about_memory(error: RuntimeError) -> bool:
-    import torch
-
-    return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)

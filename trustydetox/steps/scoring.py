@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, Protocol
 
+from trustydetox.errors import ConfigError, did_you_mean
 from trustydetox.records import Toxicity
-from trustydetox.steps.windowing import Network, ViewOf, batches_of, tensors_of, windows_of
+from trustydetox.roles import Scorer
+from trustydetox.steps.classifying import (
+    HIGHEST,
+    Classifier,
+    Tagger,
+    load_classifier,
+    load_tagger,
+)
+from trustydetox.steps.viewing import View
+from trustydetox.steps.windowing import Judging, ViewOf, read
 
 if TYPE_CHECKING:
     import numpy
     from numpy.typing import NDArray
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -23,27 +37,192 @@ class EncoderScorer:
     Costs one forward pass per window of 128 tokens.
     """
 
-    guide: Network
+    guide: Judging
     view: ViewOf
 
     def score(self, texts: Sequence[str], /) -> list[Toxicity]:
         """One toxicity per text, with the network's labels."""
-        import torch
+        return _judged(self.guide, self.view, texts)
 
-        windows = windows_of(self.guide.tokenizer, [self.view(text).text for text in texts])
-        scale, shift = torch.tensor(self.guide.scale), torch.tensor(self.guide.shift)
-        best: list[list[float]] = [[0.0] * len(scale) for _ in texts]
+
+@dataclass(frozen=True)
+class ClassifierScorer:
+    """Probability by any sequence classifier, from a folder or the Hub.
+
+    model, revision: a folder, or an id of the Hub and the commit that is meant.
+    labels: each label of the model -> `toxic` or `clean`; a set that isn't the model's is refused.
+    multi_label: whether labels are judged apart; without it, what the model's configuration says.
+    overall: the rule for the overall probability. Of labels that share one, it is the sum of the
+        toxic ones. Of labels judged apart, it is the `highest` toxic one's, or that of the label
+        named here.
+
+    A probability is as well calibrated as the model. A long text is as toxic as its worst window
+    of up to 512 tokens; costs one forward pass per window.
+    """
+
+    model: str
+    labels: Mapping[str, str]
+    revision: str | None = None
+    multi_label: bool | None = None
+    overall: str = HIGHEST
+    view: ViewOf = View.of
+    guide: Classifier = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        guide = load_classifier(
+            self.model,
+            self.labels,
+            self.revision,
+            multi_label=self.multi_label,
+            overall=self.overall,
+        )
+        object.__setattr__(self, "guide", guide)
+
+    def score(self, texts: Sequence[str], /) -> list[Toxicity]:
+        """One toxicity per text, with the probability of each label."""
+        return _judged(self.guide, self.view, texts)
+
+
+@dataclass(frozen=True)
+class TokenClassifierScorer:
+    """Probability of a text's worst token by any token classifier; it marks words too.
+
+    model, revision, labels: as for `ClassifierScorer`. Named `recipe` as its marker, the
+    attributor `token-head` uses the same network.
+    """
+
+    model: str
+    labels: Mapping[str, str]
+    revision: str | None = None
+    view: ViewOf = View.of
+    guide: Tagger = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "guide", load_tagger(self.model, self.labels, self.revision))
+
+    def score(self, texts: Sequence[str], /) -> list[Toxicity]:
+        """One toxicity per text, without labels; a text without words has next to none."""
+        return _judged(self.guide, self.view, texts)
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """What several scorers say together.
+
+    rule: `mean`, `highest` (any may raise the alarm) or `lowest` (all must agree). A label's
+        probability is that of the scorers that have it, by the same rule.
+    """
+
+    scorers: Sequence[Scorer]
+    rule: str = "mean"
+
+    def __post_init__(self) -> None:
+        if not self.scorers:
+            raise ConfigError("an ensemble needs at least one scorer")
+        if self.rule not in _RULES:
+            raise ConfigError(f"no rule is called {self.rule!r}{did_you_mean(self.rule, _RULES)}")
+
+    def score(self, texts: Sequence[str], /) -> list[Toxicity]:
+        """One toxicity per text, with the labels of all scorers."""
+        columns = [scorer.score(texts) for scorer in self.scorers]
+        return [self._together(several) for several in zip(*columns, strict=True)]
+
+    def _together(self, several: Sequence[Toxicity]) -> Toxicity:
+        join = _RULES[self.rule]
+        labels = dict.fromkeys(label for one in several for label in one.by_label)
+        return Toxicity(
+            join([one.overall for one in several]),
+            {
+                label: join([one.by_label[label] for one in several if label in one.by_label])
+                for label in labels
+            },
+        )
+
+
+_RULES: Mapping[str, Callable[[list[float]], float]] = {
+    "mean": fmean,
+    "highest": max,
+    "lowest": min,
+}
+
+
+@dataclass(frozen=True)
+class RecordedScores:
+    """Scores that a data set already has, by text; another scorer answers for all other texts.
+
+    path: a Parquet, CSV or JSON Lines file.
+    text, toxicity: its columns; a toxicity must be in [0, 1].
+    scorer: asked for texts that aren't in the file, which every rewrite is.
+
+    Of a text that stands there twice the higher score counts. In memory it holds a hash per text.
+    """
+
+    path: str
+    scorer: Scorer
+    text: str = "text"
+    toxicity: str = "toxicity"
+    _known: Mapping[bytes, float] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        known: dict[bytes, float] = {}
+        for number, (text, score) in enumerate(_columns(Path(self.path), self.text, self.toxicity)):
+            if text is None or score is None:
+                continue
+            if not 0.0 <= score <= 1.0:
+                raise ConfigError(
+                    f"{self.path}, row {number}: {self.toxicity} must be in [0, 1], got {score}"
+                )
+            key = _digest(text)
+            known[key] = max(score, known.get(key, score))
+        object.__setattr__(self, "_known", known)
+
+    def score(self, texts: Sequence[str], /) -> list[Toxicity]:
+        """One toxicity per text; recorded ones have no labels."""
+        recorded = [self._known.get(_digest(text)) for text in texts]
+        new = [text for text, score in zip(texts, recorded, strict=True) if score is None]
+        others = iter(self.scorer.score(new) if new else [])
+        return [next(others) if score is None else Toxicity(score) for score in recorded]
+
+
+def _digest(text: str) -> bytes:
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _columns(path: Path, *names: str) -> Iterator[tuple[Any, ...]]:
+    import pyarrow
+    from pyarrow import csv, json, parquet
+
+    readers = {".parquet": parquet.read_table, ".csv": csv.read_csv, ".jsonl": json.read_json}
+    if path.suffix not in readers:
+        raise ConfigError(f"{path}: recorded scores must be in one of {', '.join(readers)}")
+    try:
+        table = readers[path.suffix](path)
+    except (OSError, pyarrow.ArrowException) as error:
+        raise ConfigError(
+            f"can't read recorded scores from {path}: {type(error).__name__}"
+        ) from error
+    for name in names:
+        if name not in table.column_names:
+            raise ConfigError(
+                f"{path} has no column {name!r}{did_you_mean(name, table.column_names)}"
+            )
+    return zip(*(table[name].to_pylist() for name in names), strict=True)
+
+
+def _judged(guide: Judging, view: ViewOf, texts: Sequence[str]) -> list[Toxicity]:
+    import torch
+
+    def probabilities(ids: Tensor, mask: Tensor) -> Tensor:
         with torch.inference_mode():
-            for batch in batches_of(windows):
-                ids, mask = tensors_of(batch)
-                logits = self.guide.document(self.guide.tokens(ids, mask), mask)
-                values = (logits * scale + shift).sigmoid().tolist()
-                for window, row in zip(batch, values, strict=True):
-                    best[window.text] = list(map(max, best[window.text], row))
-        return [
-            Toxicity(overall, dict(zip(self.guide.labels, labels, strict=True)))
-            for overall, *labels in best
-        ]
+            return guide.probabilities(ids, mask)
+
+    worst: list[list[float]] = [[0.0] * (1 + len(guide.labels)) for _ in texts]
+    for window, row in read(guide, [view(text).text for text in texts], probabilities):
+        worst[window.text] = list(map(max, worst[window.text], row))
+    return [
+        Toxicity(overall, dict(zip(guide.labels, labels, strict=True)))
+        for overall, *labels in worst
+    ]
 
 
 class Ngrams(Protocol):
