@@ -146,6 +146,19 @@ def test_bad_rows_are_set_aside_and_more_than_allowed_give_4(run: Run, rows: Pat
     assert run("clean", rows, "-o", out, "--recipe", FAKE, "--max-bad", "1").code == 4
 
 
+def test_bad_rows_of_a_folder_are_counted_over_its_files(run: Run, tmp_path: Path) -> None:
+    raw, out = tmp_path / "raw", tmp_path / "out"
+    raw.mkdir()
+    (raw / "good.jsonl").write_text('{"text": "you idiot"}\n')
+    (raw / "damaged.jsonl").write_text('{"text": "fine"}\nno row\n{"text": "cut o')
+
+    assert run("clean", raw, "-o", out, "--recipe", FAKE).code == 4
+    assert sorted(path.name for path in out.iterdir()) == ["damaged.jsonl", "good.jsonl"]
+    assert run("clean", raw, "-o", out, "--recipe", FAKE, "--max-bad", "5").code == 0
+    shown = run("diff", tmp_path / "out.detox").out
+    assert shown.startswith("good.jsonl: row 0, text: rewritten")
+
+
 def test_another_run_in_the_folder_is_a_conflict_unless_fresh(run: Run, rows: Path) -> None:
     out = rows.with_name("out.jsonl")
     command = ("clean", rows, "-o", out, "--recipe", FAKE)

@@ -28,7 +28,7 @@ def seen(tmp_path: Path) -> list[Record]:
         tmp_path / "in.jsonl",
         tmp_path / "out.jsonl",
         detoxifier=pipeline,
-        observe=lambda row, field, record: records.append(record),
+        observe=lambda row, field, record, file: records.append(record),
     )
     return records
 

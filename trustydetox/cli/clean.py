@@ -40,8 +40,8 @@ def clean(
             "-o",
             "--out",
             metavar="OUT",
-            help="Where the cleaned rows go; its ending names the format. - is standard output, "
-            "as JSON lines, and needs --run.",
+            help="Where the cleaned rows go; its ending names the format. Of a folder, a folder. "
+            "- is standard output, as JSON lines, and needs --run.",
             show_default=False,
         ),
     ],

@@ -33,8 +33,11 @@ def diff(
         sample = sample_of(*entry, most_marks=sys.maxsize)
         after = "" if sample.toxicity_after is None else f" -> {sample.toxicity_after:.2f}"
         reason = f" ({sample.reason})" if sample.reason else ""
-        where = f"row {sample.row}, {sample.field}"
-        print(visible(f"{where}: {sample.action}{reason}, toxicity {sample.toxicity:.2f}{after}"))
+        print(
+            visible(
+                f"{sample.place}: {sample.action}{reason}, toxicity {sample.toxicity:.2f}{after}"
+            )
+        )
         print("\n".join(_marked("-", sample.before, marks)))
         if sample.action != "dropped":
             print("\n".join(_marked("+", sample.after, marks)))

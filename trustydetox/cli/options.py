@@ -48,8 +48,8 @@ Input = Annotated[
     str,
     typer.Argument(
         metavar="INPUT",
-        help="A .jsonl, .json, .csv, .parquet or .txt file, also .gz or .zst; - for JSON lines "
-        "from standard input.",
+        help="A .jsonl, .json, .csv, .parquet or .txt file, also .gz or .zst; a folder of them, "
+        "or a pattern such as 'raw/*.jsonl'; - for JSON lines from standard input.",
         show_default=False,
     ),
 ]

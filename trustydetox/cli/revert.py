@@ -17,7 +17,7 @@ def revert(
             "-o",
             "--out",
             metavar="OUT",
-            help="Where the restored input goes; - is standard output.",
+            help="Where the restored input goes, a folder if it was one; - is standard output.",
             show_default=False,
         ),
     ],

@@ -24,11 +24,15 @@ RECORDS = "records.jsonl"
 
 
 class Entry(NamedTuple):
-    """A record and where its text stood."""
+    """A record and where its text stood.
+
+    file: its name where the run cleaned several, else `""`.
+    """
 
     row: int
     field: str
     record: Record
+    file: str = ""
 
 
 def read_records(run: Path) -> Iterator[Entry]:
@@ -78,7 +82,7 @@ def _entry(line: dict[str, Any]) -> Entry:
             for miss in line.get("misses", ())
         ),
     )
-    return Entry(line["row"], line["field"], record)
+    return Entry(line["row"], line["field"], record, line.get("file", ""))
 
 
 def _edits(lines: Iterable[dict[str, Any]]) -> tuple[Edit, ...]:

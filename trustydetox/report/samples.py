@@ -57,6 +57,7 @@ class Sample:
     failed: names of the checks that the nearest miss failed.
     words: the spans found toxic, at most as many as the marks; findings: as the record has them;
     tried: the candidates that failed.
+    file: its name where the run cleaned several, else `""`.
     """
 
     row: int
@@ -73,6 +74,13 @@ class Sample:
     words: tuple[Word, ...] = ()
     findings: tuple[Finding, ...] = ()
     tried: tuple[Tried, ...] = ()
+    file: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where the text stood, in words."""
+        where = f"row {self.row}, {self.field}"
+        return f"{self.file}: {where}" if self.file else where
 
 
 def action_of(record: Record) -> str:
@@ -84,7 +92,9 @@ def action_of(record: Record) -> str:
     return "kept" if record.output == record.original else "redacted"
 
 
-def sample_of(row: int, field: str, record: Record, *, most_marks: int = MOST_MARKS) -> Sample:
+def sample_of(
+    row: int, field: str, record: Record, file: str = "", *, most_marks: int = MOST_MARKS
+) -> Sample:
     """The excerpt of one record; its size grows with the marks shown, not with the text."""
     masked = () if record.masked is None else record.masked.masked
     edits = record.edits or tuple(Edit(span, "") for span in masked)
@@ -114,6 +124,7 @@ def sample_of(row: int, field: str, record: Record, *, most_marks: int = MOST_MA
             )
             for miss in record.misses
         ),
+        file=file,
     )
 
 
@@ -176,7 +187,7 @@ class Reading:
         self._others: list[tuple[int, Sample]] = []
         self._offered = self._passed_on = 0
 
-    def offer(self, row: int, field: str, record: Record) -> None:
+    def offer(self, row: int, field: str, record: Record, file: str = "") -> None:
         """Consider one record; its excerpt is made only if it is taken."""
         self._offered += 1
         left, came = -1.0, record.toxicity.overall
@@ -185,12 +196,12 @@ class Reading:
         # Of two that are as bad the earlier one stays, and no two samples are ever compared.
         rank = (left, came, -self._offered)
         if len(self._worst) < self._most_worst:
-            heapq.heappush(self._worst, (*rank, sample_of(row, field, record)))
+            heapq.heappush(self._worst, (*rank, sample_of(row, field, record, file)))
         elif self._worst and rank > self._worst[0][:3]:
-            gone = heapq.heapreplace(self._worst, (*rank, sample_of(row, field, record)))
+            gone = heapq.heapreplace(self._worst, (*rank, sample_of(row, field, record, file)))
             self._pass_on(-gone[2], lambda: gone[3])
         else:
-            self._pass_on(self._offered, lambda: sample_of(row, field, record))
+            self._pass_on(self._offered, lambda: sample_of(row, field, record, file))
 
     def _pass_on(self, number: int, make: Callable[[], Sample]) -> None:
         self._passed_on += 1

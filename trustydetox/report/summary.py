@@ -59,8 +59,8 @@ class Summary:
             Verdict.REWRITTEN: Reading(samples_each, seed),
         }
 
-    def add(self, row: int, field: str, record: Record) -> None:
-        """Count one record."""
+    def add(self, row: int, field: str, record: Record, file: str = "") -> None:
+        """Count one record; `file` is the name of its file among several."""
         verdict = record.verdict
         self._verdicts[verdict.value] += 1
         self._fields.setdefault(field_family(field), Counter())[verdict.value] += 1
@@ -71,7 +71,7 @@ class Summary:
             self._after[_bin(after.overall)] += 1
         if verdict is Verdict.CLEAN:
             return
-        self._readings[verdict].offer(row, field, record)
+        self._readings[verdict].offer(row, field, record, file)
         if verdict is Verdict.UNRESOLVED:
             self._reasons[record.reason or "unknown"] += 1
             self._actions[action_of(record)] += 1

@@ -8,6 +8,7 @@ from trustydetox.rows.formats import (
     FileFormat,
     build_writer,
     format_of,
+    is_table,
     open_reader,
 )
 from trustydetox.rows.tables import Reader, Row, Writer
@@ -22,5 +23,6 @@ __all__ = [
     "build_writer",
     "choose_columns",
     "format_of",
+    "is_table",
     "open_reader",
 ]

@@ -64,6 +64,15 @@ def format_of(name: str) -> FileFormat:
     return FileFormat(table, compression)
 
 
+def is_table(name: str) -> bool:
+    """Whether a name's ending names a format."""
+    try:
+        format_of(name)
+    except ConfigError:
+        return False
+    return True
+
+
 def open_reader(
     name: str,
     *,

@@ -176,10 +176,11 @@ def test_a_file_that_isnt_there_is_one_line(tmp_path: Path) -> None:
         clean_file(tmp_path / "nowhere.jsonl", tmp_path / "out.jsonl", detoxifier=detoxifier())
 
 
-def test_a_folder_is_no_input(tmp_path: Path) -> None:
-    (tmp_path / "in.jsonl").mkdir()
-    with pytest.raises(InputError, match="is a folder, expected a file"):
-        clean_file(tmp_path / "in.jsonl", tmp_path / "out.jsonl", detoxifier=detoxifier())
+def test_a_folder_without_rows_is_no_input(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "README.md").write_text("# nothing")
+    with pytest.raises(InputError, match=r"holds no file of rows: expected \.jsonl"):
+        clean_file(tmp_path / "in", tmp_path / "out", detoxifier=detoxifier())
 
 
 def test_a_pipe_by_name_is_refused(tmp_path: Path) -> None:

@@ -326,7 +326,7 @@ def test_the_run_folder_is_its_owners_alone(tmp_path: Path) -> None:
 def test_a_dry_run_counts_and_writes_nothing(tmp_path: Path) -> None:
     seen: list[tuple[int, str, Verdict]] = []
 
-    def observe(row: int, field: str, record: Record) -> None:
+    def observe(row: int, field: str, record: Record, file: str) -> None:
         seen.append((row, field, record.verdict))
 
     (tmp_path / "in.jsonl").write_bytes(LINES)
@@ -463,7 +463,7 @@ def test_a_file_that_changes_while_it_is_read_is_a_conflict(tmp_path: Path) -> N
     source = tmp_path / "in.txt"
     source.write_bytes(b"a\n")
 
-    def meddle(row: int, field: str, record: Record) -> None:
+    def meddle(row: int, field: str, record: Record, file: str) -> None:
         source.write_bytes(b"something longer\n")
 
     with pytest.raises(ConflictError, match="was changed while it was read"):

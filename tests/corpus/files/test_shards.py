@@ -156,10 +156,10 @@ def test_what_is_finished_asks_no_model(source: Path) -> None:
 def test_records_come_to_the_observer_as_in_an_undisturbed_run(source: Path) -> None:
     first: list[Record] = []
     again: list[Record] = []
-    undisturbed(source, observe=lambda row, field, record: first.append(record))
+    undisturbed(source, observe=lambda row, field, record, file: first.append(record))
     with pytest.raises(KeyboardInterrupt):
         run(source, **stop(60))
-    run(source, observe=lambda row, field, record: again.append(record))
+    run(source, observe=lambda row, field, record, file: again.append(record))
     assert again == first
     assert len(first) == 80
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from trustydetox.corpus.files.reverting import revert_file
-from trustydetox.corpus.runs.folder import COPY, read_manifest
+from trustydetox.corpus.files.reverting import Original, originals_of, require_apart
+from trustydetox.corpus.runs.folder import read_manifest
 from trustydetox.corpus.runs.outputs import Output, plain_errors
 from trustydetox.errors import ConfigError, ConflictError, InputError
 from trustydetox.records import Verdict
@@ -51,10 +51,7 @@ def make_pairs(run: str | os.PathLike[str], destination: str | os.PathLike[str])
         raise ConfigError(
             f"pairs are JSON lines: expected a name that ends in .jsonl, got {destination}"
         )
-    output = folder.parent / manifest["output"]["path"]
-    place = Path(destination).resolve()
-    if destination != "-" and (place == output.resolve() or folder.resolve() in place.parents):
-        raise ConfigError(f"{destination} belongs to the run: name another file for the pairs")
+    require_apart(folder, manifest, destination)
     written = 0
     left_out: Counter[str] = Counter()
     kind: type | None = None
@@ -64,8 +61,8 @@ def make_pairs(run: str | os.PathLike[str], destination: str | os.PathLike[str])
         TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as beside,
         Output(destination, target.compression) as pairs,
     ):
-        rows = _rows(folder, Path(beside) / _input_name(manifest))
-        for row, entries in _mended(rows, folder):
+        originals = {one.name: one for one in originals_of(folder, manifest)}
+        for row, entries in _mended(originals, folder, Path(beside)):
             for pair in pairs_of(row.values, entries):
                 if isinstance(pair, str):
                     left_out[pair] += 1
@@ -185,30 +182,29 @@ def _decoded(row: Mapping[str, Any], entries: Iterable[Entry]) -> dict[str, Any]
     return values
 
 
-def _mended(rows: Iterator[Row], folder: Path) -> Iterator[tuple[Row, list[Entry]]]:
+def _mended(
+    originals: Mapping[str, Original], folder: Path, beside: Path
+) -> Iterator[tuple[Row, list[Entry]]]:
     """The rows with a mended text, and the records of all their texts."""
-    for number, group in groupby(read_records(folder), key=lambda one: one.row):
-        entries = list(group)
-        if any(one.record.verdict is Verdict.REWRITTEN for one in entries):
-            row = next((row for row in rows if row.number == number), None)
-            if row is None:
-                raise ConflictError(f"the records of {folder} are of other rows than its input")
-            yield row, entries
+    for name, records in groupby(read_records(folder), key=lambda one: one.file):
+        if name not in originals:
+            raise ConflictError(f"the records of {folder} are of other files than its input")
+        rows = _rows(originals[name], beside)
+        for number, group in groupby(records, key=lambda one: one.row):
+            entries = list(group)
+            if any(one.record.verdict is Verdict.REWRITTEN for one in entries):
+                row = next((row for row in rows if row.number == number), None)
+                if row is None:
+                    raise ConflictError(f"the records of {folder} are of other rows than its input")
+                yield row, entries
 
 
-def _rows(folder: Path, copy: Path) -> Iterator[Row]:
-    """The rows that a run read."""
-    revert_file(folder, copy)
+def _rows(original: Original, beside: Path) -> Iterator[Row]:
+    """The rows that a run read, from a copy beside it."""
+    copy = beside / original.file_name
+    original.restore(str(copy))
     reader = open_reader(str(copy))
     try:
         yield from reader.rows()
     finally:
         reader.close()
-
-
-def _input_name(manifest: Mapping[str, Any]) -> str:
-    """A file name whose ending is that of the run's input."""
-    undo, path = manifest["undo"], manifest["input"]["path"]
-    if undo.startswith(COPY):
-        return Path(undo).name
-    return "input.jsonl" if path == "-" else f"input{Path(path).suffix}"

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from trustydetox.corpus.engines.batching import try_all
 from trustydetox.corpus.files.cleaning import Progress
+from trustydetox.corpus.files.inputs import files_of, is_many
 from trustydetox.corpus.reading import NO_ROLES, PassageReader
 from trustydetox.corpus.runs.recordlines import found_object
 from trustydetox.detoxifier import Detoxifier
+from trustydetox.errors import InputError
 from trustydetox.roles import Action
-from trustydetox.rows import MAX_ROW_BYTES, Reader, open_reader
+from trustydetox.rows import MAX_ROW_BYTES, Reader, is_table, open_reader
 
 
 def scan_file(
@@ -28,17 +31,51 @@ def scan_file(
 
     A bad row gives one object of `row` and `error`. Raises InputError at once where the file
     can't be read or lacks the fields. What `clean_file` only scores is scanned too, what it
-    leaves alone is not.
+    leaves alone is not. Of several files each object starts with `file`, and one that can't be
+    read gives an `error`.
 
     progress: told (rows done, share of the input read or None) after each window.
     """
-    reader = open_reader(os.fspath(source), max_row_bytes=max_row_bytes)
-    try:
-        passages = PassageReader(reader, fields, roles)
-    except BaseException:
-        reader.close()
-        raise
-    return _scanned(reader, passages, detoxifier, progress)
+    source = os.fspath(source)
+
+    def opened(path: str) -> tuple[Reader, PassageReader]:
+        reader = open_reader(path, max_row_bytes=max_row_bytes)
+        try:
+            return reader, PassageReader(reader, fields, roles)
+        except BaseException:
+            reader.close()
+            raise
+
+    if not is_many(source):
+        return _scanned(*opened(source), detoxifier, progress)
+    return _scanned_each(files_of(source), opened, detoxifier, progress)
+
+
+def _scanned_each(
+    files: Mapping[str, Path],
+    opened: Callable[[str], tuple[Reader, PassageReader]],
+    detoxifier: Detoxifier,
+    progress: Progress | None,
+) -> Iterator[dict[str, Any]]:
+    before = 0
+
+    def said(rows: int, share: float | None) -> None:
+        if progress is not None:
+            progress(before + rows, None)
+
+    for name, path in files.items():
+        if not is_table(name):
+            continue
+        try:
+            pair = opened(str(path))
+        except InputError as error:
+            yield {"file": name, "row": None, "error": str(error)}
+            continue
+        row = -1
+        for found in _scanned(*pair, detoxifier, said):
+            row = found["row"]
+            yield {"file": name, **found}
+        before += row + 1
 
 
 def _scanned(

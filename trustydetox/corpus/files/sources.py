@@ -1,4 +1,4 @@
-"""The input of a run: its reader, what identifies it, and a copy where undoing needs one."""
+"""A file of a run: what identifies it, and a copy where undoing needs one."""
 
 from __future__ import annotations
 
@@ -9,32 +9,33 @@ from pathlib import Path
 from typing import IO, Any
 
 from trustydetox.errors import ConflictError, InputError
-from trustydetox.rows import Reader, open_reader
 
 CHUNK = 1 << 20
 
 
 class Source:
-    """A file to read, or `-` for standard input.
+    """A file to read, or `-` for standard input, whose bytes `see` is shown.
 
     keeps_bytes: whether `copy_into` will be called, before the second window is read.
     """
 
-    def __init__(self, name: str, *, max_row_bytes: int, keeps_bytes: bool) -> None:
+    def __init__(self, name: str, *, keeps_bytes: bool) -> None:
         self.name = name
         self._size = 0
         self._hash = hashlib.sha256()
         self._early: list[bytes] | None = [] if keeps_bytes else None
         self._copy: IO[bytes] | None = None
         self._state: tuple[int, int] | None = None
-        if name != "-":
-            self._state = self._stat()
-        watch = self._see if name == "-" else None
-        self.reader: Reader = open_reader(name, max_row_bytes=max_row_bytes, watch=watch)
-        if name != "-":
+        if name == "-":
+            return
+        self._state = self._stat()
+        try:
             with Path(name).open("rb") as file:
                 while piece := file.read(CHUNK):
-                    self._see(piece)
+                    self._size += len(piece)
+                    self._hash.update(piece)
+        except OSError as error:
+            raise InputError(f"can't read {name}: {error.strerror}") from error
 
     @property
     def fingerprint(self) -> dict[str, Any]:
@@ -55,7 +56,8 @@ class Source:
         if self._state is not None and self._stat() != self._state:
             raise ConflictError(f"{self.name} was changed while it was read: run again")
 
-    def _see(self, piece: bytes) -> None:
+    def see(self, piece: bytes) -> None:
+        """The next bytes of standard input."""
         self._size += len(piece)
         self._hash.update(piece)
         if self._copy is not None:

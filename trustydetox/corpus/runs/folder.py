@@ -94,16 +94,29 @@ def finished_run(place: Path, plan: Mapping[str, Any]) -> dict[str, Any] | None:
     if not all((place / name).is_file() for name in manifest["files"]):
         return None
     try:
-        with (place.parent / manifest["output"]["path"]).open("rb") as output:
-            found = file_digest(output, "sha256").hexdigest()
+        if any(digest_of(path) != said["sha256"] for path, said in outputs_of(place, manifest)):
+            return None
     except OSError:
-        return None
-    if found != manifest["output"]["sha256"]:
         return None
     # Left by a run that was killed just after it was done.
     for leftover in (place / SHARDS, _old_folder(place)):
         shutil.rmtree(leftover, ignore_errors=True)
     return manifest
+
+
+def outputs_of(run: Path, manifest: Mapping[str, Any]) -> list[tuple[Path, dict[str, Any]]]:
+    """The files that a run wrote, with what its manifest says of each."""
+    said = manifest["output"]
+    place = run.parent / said["path"]
+    if "files" not in said:
+        return [(place, said)]
+    return [(place / name, one) for name, one in said["files"].items()]
+
+
+def digest_of(path: Path) -> str:
+    """sha256 of a file."""
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
 
 
 class RunFolder:
@@ -162,9 +175,16 @@ class RunFolder:
 
     def open(self, name: str) -> IO[bytes]:
         """A new file of the run."""
-        file = create(self._part / name)
+        path = self._part / name
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        file = create(path)
         self._files.append(file)
         return file
+
+    def settle(self, file: IO[bytes]) -> None:
+        """Let go of a file that has all that it will hold: of very many, few can be open."""
+        sync(file)
+        file.close()
 
     def seal(self, manifest: Mapping[str, Any]) -> None:
         """Write the manifest and bring all files to the disk."""
@@ -174,8 +194,9 @@ class RunFolder:
         content = {**_head(), **manifest, "files": files}
         self.open(MANIFEST).write(json.dumps(content, indent=2).encode() + b"\n")
         for file in self._files:
-            sync(file)
-            file.close()
+            if not file.closed:
+                sync(file)
+                file.close()
         sync_folder(self._part / LEDGER)
         sync_folder(self._part)
 

@@ -109,10 +109,11 @@ class Output:
     """Where cleaned rows go: a file that replaces `destination` on `commit`, or a stream.
 
     destination: `-` is standard output, which can't be taken back; None is nowhere.
+    is_alone: keep it locked until `commit`; one of very many would take a handle for as long.
     sink: what a writer of its own bytes writes into.
     """
 
-    def __init__(self, destination: str | None, compression: str) -> None:
+    def __init__(self, destination: str | None, compression: str, *, is_alone: bool = True) -> None:
         self._path: Path | None = None
         self._part: Path | None = None
         if destination == "-":
@@ -130,6 +131,7 @@ class Output:
             self._file = io.BufferedWriter(_Plain(str(self._part), "w", opener=self._opened))
         self._digested = Digested(self._file)
         self._is_packed = bool(compression)
+        self._is_alone = is_alone
         self.sink = packed(cast("IO[bytes]", self._digested), compression)
 
     def _opened(self, part: str, flags: int) -> int:
@@ -165,6 +167,8 @@ class Output:
             self.sink.close()
         if self._part is not None:
             sync(self._file)
+            if not self._is_alone:
+                self._file.close()
         else:
             self._file.flush()
         return {"bytes": self._digested.size, "sha256": self._digested.hash.hexdigest()}

@@ -15,6 +15,9 @@ from trustydetox.rows.parquet import cells_as_json
 class Quarantine:
     """Writes `quarantine.jsonl`: `{"row", "offset", "reason", "raw"}`.
 
+    Of several files it starts with `"file"`, and of one that can't be read at all row, offset and
+    raw are null.
+
     offset: byte offset of the row in the file, unpacked; null for Parquet.
     raw: the row's bytes in base64; for Parquet its values as JSON, and nothing where not even
         they can be read.
@@ -23,9 +26,15 @@ class Quarantine:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
 
-    def add(self, row: Row, reason: str, rest: Iterable[bytes] = ()) -> None:
+    def add_file(self, file: str, reason: str) -> None:
+        """Set a whole file aside; the ledger keeps its bytes."""
+        line = {"file": file, "row": None, "offset": None, "reason": reason, "raw": None}
+        self._file.write(json.dumps(line).encode() + b"\n")
+
+    def add(self, row: Row, reason: str, rest: Iterable[bytes] = (), file: str = "") -> None:
         """Set a row aside; `rest` is what follows `row.raw`, and is never held as a whole."""
-        head = json.dumps({"row": row.number, "offset": row.offset, "reason": reason})
+        where = {"file": file} if file else {}
+        head = json.dumps({**where, "row": row.number, "offset": row.offset, "reason": reason})
         self._file.write(head[:-1].encode() + b', "raw": "')
         left = row.raw if row.cells is None else cells_as_json(row.cells)
         for piece in chain([b""], rest):

@@ -18,11 +18,13 @@ def short(value: float) -> float | None:
     return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
 
 
-def record_line(row: int, field: str, record: Record) -> str:
+def record_line(row: int, field: str, record: Record, file: str = "") -> str:
     """One line of `records.jsonl`, without its line break; plain ASCII.
 
     That of a text which isn't clean ends with what was found and tried: `spans` as a scan has
     them, and `misses`, the candidates that failed a check.
+
+    file: the name among several; the line starts with it.
     """
     original = quoted(record.original)
     output = original
@@ -41,10 +43,12 @@ def record_line(row: int, field: str, record: Record) -> str:
             for miss in record.misses
         ]
         tried = f', "spans": {json.dumps(_spans(record.masked))}, "misses": {json.dumps(misses)}'
+    where = f'"file": {quoted(file)}, ' if file else ""
     # Put together by hand: most records are of clean texts, and this takes a third of the time.
     return (
-        f'{{"row": {row}, "field": {quoted(field)}, "original": {original}, "output": {output}, '
-        f'"verdict": {quoted(record.verdict.value)}, "reason": {quoted(record.reason)}, '
+        f'{{{where}"row": {row}, "field": {quoted(field)}, "original": {original}, '
+        f'"output": {output}, "verdict": {quoted(record.verdict.value)}, '
+        f'"reason": {quoted(record.reason)}, '
         f'"toxicity": {json.dumps(short(record.toxicity.overall))}, '
         f'"toxicity_after": {json.dumps(None if after is None else short(after.overall))}, '
         f'"edits": {json.dumps(edits) if edits else "[]"}, '
