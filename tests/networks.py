@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from dataclasses import replace
 
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
@@ -10,6 +11,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from trustydetox.embedded.editor import Editor, new_editor
 from trustydetox.embedded.fluency import SHIFT, Fluency, numbers
 from trustydetox.embedded.guide import Guide, new_guide
+from trustydetox.embedded.identifier import Identifier, new_identifier
 from trustydetox.embedded.kneserney import KneserNey
 from trustydetox.steps.editing import TAGS
 
@@ -55,6 +57,14 @@ def tiny_guide(seed: int = 0) -> Guide:
         part.requires_grad_(False)
         part.eval()
     return guide
+
+
+def tiny_identifier(seed: int = 0) -> Identifier:
+    """An identifier of width 8 whose texts score apart."""
+    identifier = new_identifier(tiny_tokenizer(), 8, (8,), seed)
+    for part in (identifier.bag, identifier.layers):
+        part.requires_grad_(False)
+    return replace(identifier, scale=8.0)
 
 
 def tiny_editor(seed: int = 0) -> Editor:

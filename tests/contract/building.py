@@ -21,13 +21,14 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 
 from tests import pretrained
 from tests.fakes import Deleter, Replacer, WordAttributor, WordScorer
-from tests.networks import tiny_editor, tiny_fluency
+from tests.networks import tiny_editor, tiny_fluency, tiny_identifier
 from trustydetox import embedded
 from trustydetox.embedded.editor import load_editor
 from trustydetox.embedded.fluency import load_fluency
 from trustydetox.embedded.guide import Guide, load_guide, load_marker, new_guide
 from trustydetox.embedded.ngrams import NgramWeights, load_ngrams
 from trustydetox.recipes import step_named
+from trustydetox.steps.identifying import BagScorer
 from trustydetox.steps.infilling import load_phrases, phrase_key
 from trustydetox.steps.ranking import FEATURES
 from trustydetox.steps.viewing import DetectionView, KnownWords
@@ -57,6 +58,7 @@ def part(name: str, weights: str) -> Any:
     parts: dict[str, Callable[[], Any]] = {
         "guide": tiny_guide if weights == "tiny" else lambda: load_guide(embedded.FOLDER),
         "marker": tiny_guide if weights == "tiny" else lambda: load_marker(embedded.FOLDER),
+        "identifier": tiny_identifier,
         "ngrams": (
             tiny_ngrams
             if weights == "tiny"
@@ -85,6 +87,8 @@ def part(name: str, weights: str) -> Any:
         "path": recorded,
         "base": lambda: denoisers()[0],
         "experts": denoisers,
+        "gate": lambda: BagScorer(tiny_identifier()),
+        "limit": lambda: 0.5,
         "threshold": lambda: 0.5,
         "share": lambda: 0.5,
     }

@@ -7,15 +7,19 @@ import pytest
 import yaml
 
 from tests.fakes import Deleter, NoisyScorer, WordMasker, WordScorer, WordsKept
+from tests.networks import tiny_identifier
 from tests.pretrained import bert_classifier
+from trustydetox.embedded.identifier import save_identifier
 from trustydetox.errors import ConfigError, ModelError
 from trustydetox.recipes import (
     load_recipe,
+    models_of,
     read_recipe,
     recipe_names,
     settings_of,
     step_named,
     step_names,
+    write_recipe,
 )
 from trustydetox.steps.attributing import IntegratedGradients
 from trustydetox.steps.checking import LessToxic
@@ -245,3 +249,21 @@ def test_a_scorer_without_a_network_can_t_be_looked_into(write: Any) -> None:
         "attributor 'integrated-gradients': a WordScorer has no network to look into; "
         "use leave-one-out, or name a classifier"
     )
+
+
+def test_a_path_that_starts_with_a_dot_lies_beside_the_recipe(tmp_path: Path, write: Any) -> None:
+    path = write(scorer={"step": "identifier", "identifier": "./"})
+    with pytest.raises(ModelError, match="identifier"):
+        load_recipe(path)
+    save_identifier(tiny_identifier(), tmp_path)
+    assert load_recipe(path).scorer.score(["idiot"])[0].overall > 0
+    assert set(models_of(read_recipe(path))) == {
+        str(tmp_path / name)
+        for name in ("identifier.json", "identifier.safetensors", "own.yaml", "tokenizer.json")
+    }
+
+
+def test_a_recipe_is_read_as_it_was_written(tmp_path: Path) -> None:
+    recipe = read_recipe("mini", threshold=0.7)
+    write_recipe(recipe, tmp_path / "mini.yaml")
+    assert read_recipe(tmp_path / "mini.yaml") == recipe != read_recipe("mini")

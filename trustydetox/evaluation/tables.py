@@ -35,7 +35,7 @@ def span_tables(report: SpanReport) -> list[Table]:
     return [
         Table(
             f"Toxic spans: {result.source}",
-            f"n = {result.share_empty.n} posts; {_percent(result.share_empty)} of them without "
+            f"n = {result.share_empty.n} posts; {percent(result.share_empty)} of them without "
             "gold spans. F1 is the mean over posts of character F1 (SemEval-2021 Task 5), the gate "
             "included; precision and recall are over all characters. In brackets the 95 % "
             "bootstrap interval.",
@@ -43,11 +43,11 @@ def span_tables(report: SpanReport) -> list[Table]:
             tuple(
                 (
                     scores.system,
-                    _number(scores.f1),
-                    _number(scores.f1_marked),
-                    _number(scores.empty_accuracy),
-                    _number(scores.precision),
-                    _number(scores.recall),
+                    number(scores.f1),
+                    number(scores.f1_marked),
+                    number(scores.empty_accuracy),
+                    number(scores.precision),
+                    number(scores.recall),
                 )
                 for scores in result.systems
             ),
@@ -88,7 +88,7 @@ def scorer_tables(report: ScorerReport) -> list[Table]:
                     str(report.calibration.error.n),
                     _EMPTY,
                     _EMPTY,
-                    _number(report.calibration.error),
+                    number(report.calibration.error),
                     _EMPTY,
                     _EMPTY,
                 ),
@@ -274,7 +274,7 @@ def reading_tables(report: ReadingReport) -> list[Table]:
             "didn't know whose rewrite a line was.",
             ("system", "answers", "a person would write it", "it says the same"),
             tuple(
-                (one.system, str(one.natural.n), _percent(one.natural), _percent(one.same))
+                (one.system, str(one.natural.n), percent(one.natural), percent(one.same))
                 for one in report.results
             ),
         ),
@@ -286,7 +286,7 @@ def reading_tables(report: ReadingReport) -> list[Table]:
                 (
                     one.question,
                     str(one.share.n),
-                    _percent(one.share),
+                    percent(one.share),
                     _EMPTY if math.isnan(one.kappa) else f"{one.kappa:.2f}",
                     str(len(one.differing)),
                 )
@@ -322,10 +322,10 @@ def _discrimination(one: TwoClassResult) -> tuple[str, ...]:
         one.source,
         str(one.auc.n),
         f"{one.toxic.value:.0%}",
-        _number(one.auc),
-        *(_number(estimate) for estimate in one.baselines.values()),
-        _number(one.ratio),
-        _number(one.gain),
+        number(one.auc),
+        *(number(estimate) for estimate in one.baselines.values()),
+        number(one.ratio),
+        number(one.gain),
         one.goal,
     )
 
@@ -334,11 +334,11 @@ def _at_threshold(one: TwoClassResult) -> tuple[str, ...]:
     return (
         one.source,
         str(one.auc.n),
-        _percent(one.recall),
-        _percent(one.false_positives),
-        _number(one.error),
-        _number(one.check_auc),
-        _number(one.shared_errors),
+        percent(one.recall),
+        percent(one.false_positives),
+        number(one.error),
+        number(one.check_auc),
+        number(one.shared_errors),
     )
 
 
@@ -347,9 +347,9 @@ def _one_class(one: OneClassResult) -> tuple[str, ...]:
         one.source,
         str(one.found.n),
         "toxic" if one.label else "clean",
-        _percent(one.found),
-        _percent(one.check_found),
-        _percent(one.changed),
+        percent(one.found),
+        percent(one.check_found),
+        percent(one.changed),
     )
 
 
@@ -359,9 +359,9 @@ def _identity(one: IdentityResult) -> tuple[str, ...]:
         one.terms,
         one.tone,
         str(one.toxic.n),
-        _percent(one.changed),
-        _percent(one.toxic),
-        _percent(one.gap),
+        percent(one.changed),
+        percent(one.toxic),
+        percent(one.gap),
         worst or _EMPTY,
     )
 
@@ -370,9 +370,9 @@ def _dialogue(one: DialogueResult) -> tuple[str, ...]:
     return (
         one.source,
         str(one.plain.n),
-        _percent(one.plain),
+        percent(one.plain),
         str(one.worded.n),
-        _percent(one.worded),
+        percent(one.worded),
     )
 
 
@@ -380,9 +380,9 @@ def _rewrites(one: SystemResult, n: int) -> tuple[str, ...]:
     numbers = one.numbers
     return (
         one.system,
-        _percent(numbers["non_toxic_a"]),
-        _percent(numbers["non_toxic_b"]),
-        _percent(numbers["broken"]),
+        percent(numbers["non_toxic_a"]),
+        percent(numbers["non_toxic_b"]),
+        percent(numbers["broken"]),
         *(_of(numbers[name], n) for name in ("fluency", "content", "length", "joint")),
     )
 
@@ -391,13 +391,13 @@ def _guards(one: SystemResult) -> tuple[str, ...]:
     numbers = one.numbers
     return (
         one.system,
-        _percent(numbers["unchanged"]),
-        _percent(numbers["unresolved"]),
-        _percent(numbers["empty"]),
-        _percent(numbers["residue"]),
+        percent(numbers["unchanged"]),
+        percent(numbers["unresolved"]),
+        percent(numbers["empty"]),
+        percent(numbers["residue"]),
         _counted(numbers["facts"]),
         _counted(numbers["negation"]),
-        _percent(numbers["steady"]),
+        percent(numbers["steady"]),
         _points(numbers["chrf"]),
     )
 
@@ -419,7 +419,7 @@ def _goal(goal: Goal) -> tuple[str, ...]:
         goal.what,
         goal.goal,
         str(goal.value.n),
-        _number(goal.value),
+        number(goal.value),
         "reached" if goal.reached else "missed",
     )
 
@@ -429,12 +429,12 @@ def _unpaired(one: SystemResult) -> tuple[str, ...]:
     return (
         one.system,
         str(numbers["broken"].n),
-        _percent(numbers["non_toxic_a"]),
-        _percent(numbers["non_toxic_b"]),
-        _percent(numbers["broken"]),
-        _number(numbers["fluency"]),
-        _number(numbers["length"]),
-        _percent(numbers["unchanged"]),
+        percent(numbers["non_toxic_a"]),
+        percent(numbers["non_toxic_b"]),
+        percent(numbers["broken"]),
+        number(numbers["fluency"]),
+        number(numbers["length"]),
+        percent(numbers["unchanged"]),
         _counted(numbers["facts"]),
         _counted(numbers["negation"]),
     )
@@ -446,21 +446,21 @@ def _judge(one: JudgeFacts) -> tuple[str, ...]:
         one.architecture,
         str(one.trained),
         str(one.auc.n),
-        _number(one.auc),
+        number(one.auc),
         f"{one.threshold:.3f}",
-        _percent(one.recall),
-        _percent(one.false_positives),
+        percent(one.recall),
+        percent(one.false_positives),
     )
 
 
 def _of(estimate: Estimate, n: int) -> str:
     """With its own number of rows where that isn't the table's."""
-    said = _number(estimate)
+    said = number(estimate)
     return said if estimate.n in (0, n) else f"{said}, n = {estimate.n}"
 
 
 def _counted(estimate: Estimate) -> str:
-    return f"{_percent(estimate)}, n = {estimate.n}" if estimate.n else _EMPTY
+    return f"{percent(estimate)}, n = {estimate.n}" if estimate.n else _EMPTY
 
 
 def _points(estimate: Estimate) -> str:
@@ -469,13 +469,15 @@ def _points(estimate: Estimate) -> str:
     return f"{estimate.value:.1f} [{estimate.low:.1f}, {estimate.high:.1f}], n = {estimate.n}"
 
 
-def _number(estimate: Estimate | None) -> str:
+def number(estimate: Estimate | None) -> str:
+    """The value with its interval, three digits; a dash where there is none."""
     if estimate is None or math.isnan(estimate.value):
         return _EMPTY
     return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
 
 
-def _percent(estimate: Estimate | None) -> str:
+def percent(estimate: Estimate | None) -> str:
+    """A share with its interval in percent; a dash where there is none."""
     if estimate is None or math.isnan(estimate.value):
         return _EMPTY
     return f"{estimate.value:.1%} [{estimate.low:.1%}, {estimate.high:.1%}]"

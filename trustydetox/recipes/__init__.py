@@ -5,7 +5,14 @@ from __future__ import annotations
 from trustydetox.recipes.building import build_recipe, load_recipe
 from trustydetox.recipes.lookup import ROLES, step_named, step_names
 from trustydetox.recipes.parts import models_of
-from trustydetox.recipes.recipe import Recipe, Step, read_recipe, recipe_names, settings_of
+from trustydetox.recipes.recipe import (
+    Recipe,
+    Step,
+    read_recipe,
+    recipe_names,
+    settings_of,
+    write_recipe,
+)
 
 __all__ = [
     "ROLES",
@@ -19,4 +26,5 @@ __all__ = [
     "settings_of",
     "step_named",
     "step_names",
+    "write_recipe",
 ]

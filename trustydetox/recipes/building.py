@@ -17,6 +17,7 @@ from trustydetox.recipes.recipe import Recipe, Step, read_recipe
 _NESTED = {
     **{word: group for group, word in ROLES.items()},
     **{group: group for group in ROLES},
+    "gate": "scorers",
 }
 # A setting of these names holds a network: an embedded one by name, or that of a scorer.
 _NETWORKS = ("guide", "marker")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,12 @@ def _fluency(folder: Path) -> Any:
     return load_fluency(folder)
 
 
+def _identifier(folder: Path) -> Any:
+    from trustydetox.embedded.identifier import load_identifier
+
+    return load_identifier(folder)
+
+
 def _ranks(folder: Path) -> Any:
     from trustydetox.steps.ranking import load_ranks
 
@@ -68,6 +74,7 @@ _LOADERS: Mapping[str, Callable[[Path], Any]] = {
     "guide": _guide,
     "marker": _marker,
     "ngrams": _ngrams,
+    "identifier": _identifier,
     "known": _known,
     "table": _table,
     "editor": _editor,
@@ -131,22 +138,28 @@ class Parts:
 
 
 def models_of(recipe: Recipe) -> dict[str, str]:
-    """File name -> sha256 of the embedded weights, where the recipe uses any."""
-    if not _mentions(recipe.model_dump(), EMBEDDED):
-        return {}
-    return {
-        name: _sha256(embedded.FOLDER / name)
-        for name in embedded.WEIGHTS
-        if (embedded.FOLDER / name).is_file()
-    }
+    """File -> sha256 of the weights that the recipe's steps name: embedded ones, and folders'."""
+    folders = set(_folders(recipe.model_dump()))
+    files = [embedded.FOLDER / name for name in embedded.WEIGHTS if EMBEDDED in folders]
+    found = {file.name: _sha256(file) for file in files if file.is_file()}
+    for folder in sorted(folders - {EMBEDDED}):
+        files = sorted(file for file in Path(folder).glob("*") if file.is_file())
+        found |= {str(file): _sha256(file) for file in files}
+    return found
 
 
-def _mentions(settings: Any, word: str) -> bool:
+def _folders(settings: Any, key: str = "") -> Iterator[str]:
+    """`embedded` and the folders that settings of steps name."""
     if isinstance(settings, Mapping):
-        return any(_mentions(value, word) for value in settings.values())
-    if isinstance(settings, list | tuple):
-        return any(_mentions(value, word) for value in settings)
-    return bool(settings == word)
+        for inner, value in settings.items():
+            yield from _folders(value, inner)
+    elif isinstance(settings, list | tuple):
+        for value in settings:
+            yield from _folders(value, key)
+    elif isinstance(settings, str) and key in _LOADERS:
+        yield settings
+    elif settings in _VIEWS and key == "view":
+        yield EMBEDDED
 
 
 def _sha256(path: Path) -> str:

@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from trustydetox.detoxifier import Fallback
@@ -78,15 +79,34 @@ def recipe_names() -> list[str]:
 def read_recipe(name_or_path: str | Path, **overrides: Any) -> Recipe:
     """A built-in recipe by name, or one in a YAML file by path (with a `/` or ending in .yaml).
 
+    A setting that starts with `./` is a path beside the recipe's own file.
+
     overrides: settings of `Recipe` that replace the file's; None replaces nothing.
     """
     path = _path_of(name_or_path)
-    settings = {"name": path.stem, **read_yaml(path)}
+    settings = {"name": path.stem, **_anchored(read_yaml(path), path.parent.absolute())}
     settings |= {key: value for key, value in overrides.items() if value is not None}
     try:
         return Recipe.model_validate(settings)
     except ValidationError as error:
         raise one_line(error, Recipe, f"recipe {path.stem!r}") from error
+
+
+def write_recipe(recipe: Recipe, path: Path) -> None:
+    """Write the recipe as YAML that `read_recipe` reads, what it leaves to defaults left out."""
+    given = {key: _plain(getattr(recipe, key)) for key in recipe.model_fields_set}
+    ordered = {key: given[key] for key in type(recipe).model_fields if key in given}
+    path.write_text(yaml.safe_dump(ordered, sort_keys=False, width=98), encoding="utf-8")
+
+
+def _anchored(value: Any, folder: Path) -> Any:
+    if isinstance(value, dict):
+        return {key: _anchored(inner, folder) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_anchored(inner, folder) for inner in value]
+    if isinstance(value, str) and value.startswith("./"):
+        return str(folder / value)
+    return value
 
 
 def _path_of(name_or_path: str | Path) -> Path:
@@ -118,8 +138,10 @@ def settings_of(recipe: Recipe) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, Step):
         return value.to_dict()
-    if isinstance(value, tuple):
+    if isinstance(value, list | tuple):
         return [_plain(part) for part in value]
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
     return value
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 _SCORING = "trustydetox.steps.scoring"
 _ATTRIBUTING = "trustydetox.steps.attributing"
 _DIVERGING = "trustydetox.steps.diverging"
+_IDENTIFYING = "trustydetox.steps.identifying"
 _MASKING = "trustydetox.steps.masking"
 _INFILLING = "trustydetox.steps.infilling"
 _EDITING = "trustydetox.steps.editing"
@@ -24,6 +25,8 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "token-classifier": f"{_SCORING}:TokenClassifierScorer",
         "ensemble": f"{_SCORING}:Ensemble",
         "recorded": f"{_SCORING}:RecordedScores",
+        "identifier": f"{_IDENTIFYING}:BagScorer",
+        "gated": f"{_IDENTIFYING}:Gated",
     },
     "attributors": {
         "token-head": f"{_ATTRIBUTING}:TokenHead",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any
 from trustydetox.detoxifier import Detoxifier, Fallback
 from trustydetox.errors import ConfigError, did_you_mean
 from trustydetox.recipes import Recipe, build_recipe, models_of, read_recipe, settings_of
-from trustydetox.recipes.parts import EMBEDDED, Parts
 from trustydetox.roles import Action
 
 
@@ -45,8 +43,7 @@ def choose(
     if not isinstance(recipe, Detoxifier):
         read = read_recipe(recipe, threshold=threshold, fallback=fallback)
         settings = settings_of(read)
-        models = models_of(read) | dict(_weights(settings))
-        return Chosen(source=read, recipe=settings, models=models)
+        return Chosen(source=read, recipe=settings, models=models_of(read))
     made = replace(
         recipe,
         threshold=recipe.threshold if threshold is None else threshold,
@@ -87,17 +84,3 @@ def _hash(detoxifier: Detoxifier) -> str:
     except Exception:
         # Whatever pickling a stranger's step raises; `datasets` treats its transforms likewise.
         return str(generate_random_fingerprint())
-
-
-def _weights(settings: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    """The hashes of the folders of weights that settings of steps name."""
-    if isinstance(settings, Mapping):
-        for inner, value in settings.items():
-            yield from _weights(value, inner)
-    elif isinstance(settings, list | tuple):
-        for value in settings:
-            yield from _weights(value, key)
-    elif isinstance(settings, str) and settings != EMBEDDED and Parts().has(key):
-        for file in sorted(one for one in Path(settings).glob("*") if one.is_file()):
-            with file.open("rb") as content:
-                yield str(file), hashlib.file_digest(content, "sha256").hexdigest()
