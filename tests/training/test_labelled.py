@@ -51,7 +51,7 @@ def test_labels_may_be_shares_votes_or_words_for_numbers(tmp_path: Path) -> None
 
 
 def test_spans_and_sources_come_from_their_columns(tmp_path: Path) -> None:
-    rows = [{**row, "from": "forum", "spans": [[0, 8]]} for row in numbered()]
+    rows = [row | {"from": "forum", "spans": [[0, 8]]} for row in numbered()]
     layout = Layout(spans="spans", source="from")
     found = read_labelled([written(tmp_path, rows)], layout)
     assert {(e.source, e.spans) for e in found.train} == {("forum", (Span(0, 8),))}
