@@ -58,7 +58,7 @@ def test_spans_and_sources_come_from_their_columns(tmp_path: Path) -> None:
 
 
 def test_rows_that_teach_nothing_are_counted(tmp_path: Path) -> None:
-    rows = [{"text": " ", "label": 1}, {"text": "no label", "label": None}]
+    rows: list[dict[str, Any]] = [{"text": " ", "label": 1}, {"text": "no label", "label": None}]
     path = written(tmp_path, [*numbered(), *rows])
     with Path(path).open("a") as file:
         file.write("{broken\n")
