@@ -10,6 +10,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 
 from trustydetox.embedded.editor import Editor, new_editor
 from trustydetox.embedded.fluency import SHIFT, Fluency, numbers
+from trustydetox.embedded.gaps import Gaps, new_gaps
 from trustydetox.embedded.guide import Guide, new_guide
 from trustydetox.embedded.identifier import Identifier, new_identifier
 from trustydetox.embedded.kneserney import KneserNey
@@ -85,3 +86,10 @@ def tiny_fluency() -> Fluency:
     lines = ["you are nice", "you are very good", "it was a nice day", "they are nice people"]
     size = tokenizer.get_vocab_size() + SHIFT
     return Fluency(tokenizer, KneserNey.learn(numbers(tokenizer, lines), size, order=3))
+
+
+def tiny_gaps(seed: int = 0) -> Gaps:
+    """A fresh head over the layers of `tiny_editor`."""
+    editor = tiny_editor()
+    torch.manual_seed(seed)
+    return new_gaps(editor)

@@ -21,10 +21,11 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 
 from tests import pretrained
 from tests.fakes import Deleter, Replacer, WordAttributor, WordScorer
-from tests.networks import tiny_editor, tiny_fluency, tiny_identifier
+from tests.networks import tiny_editor, tiny_fluency, tiny_gaps, tiny_identifier
 from trustydetox import embedded
 from trustydetox.embedded.editor import load_editor
 from trustydetox.embedded.fluency import load_fluency
+from trustydetox.embedded.gaps import load_gaps
 from trustydetox.embedded.guide import Guide, load_guide, load_marker, new_guide
 from trustydetox.embedded.ngrams import NgramWeights, load_ngrams
 from trustydetox.recipes import step_named
@@ -76,6 +77,13 @@ def part(name: str, weights: str) -> Any:
         ),
         "editor": tiny_editor if weights == "tiny" else lambda: load_editor(embedded.FOLDER),
         "fluency": tiny_fluency if weights == "tiny" else lambda: load_fluency(embedded.FOLDER),
+        "gaps": (
+            tiny_gaps
+            if weights == "tiny"
+            else lambda: load_gaps(
+                embedded.FOLDER / "gaps.safetensors", load_editor(embedded.FOLDER)
+            )
+        ),
         "ranks": lambda: dict.fromkeys(FEATURES, -0.5),
         "view": lambda: DetectionView(tiny_known()),
         "scorer": WordScorer,
@@ -119,7 +127,7 @@ def reads_weights(group: str, name: str) -> bool:
         make = step_named(group, name)
     except (AttributeError, ImportError):
         return False  # A line of the table that leads nowhere fails in tests of its own.
-    own = {"guide", "marker", "ngrams", "known", "table", "editor", "fluency"}
+    own = {"guide", "marker", "ngrams", "known", "table", "editor", "fluency", "gaps"}
     return bool(own & inspect.signature(make).parameters.keys())
 
 

@@ -30,7 +30,7 @@ WEIGHTS = {
 def attributed(text: str) -> Attribution:
     """Units between white space, signs included; the weight is that of the word inside."""
     units = tuple(Span(*match.span()) for match in re.finditer(r"\S+", text))
-    words = [unit.of(text).strip('.,!?"()*').lower() for unit in units]
+    words = [unit.of(text).strip('.,:!?"()*').lower() for unit in units]
     return Attribution(text, units, tuple(WEIGHTS.get(word, 0.0) for word in words))
 
 
@@ -110,6 +110,14 @@ def test_below_the_threshold_the_strongest_word_goes_if_it_reaches_the_floor(
     floor: float | None, spans: list[str]
 ) -> None:
     assert masked("oh damn it", Threshold(threshold=0.5, floor=floor)) == spans
+
+
+def test_a_label_of_a_transcript_stays_whatever_it_weighs() -> None:
+    speakers = "Moron: hi, idiot\nBob: no\nMoron: stupid"
+    assert masked(speakers) == ["idiot", "stupid"]
+    assert masked("Moron: hi, idiot\nBob: no") == ["Moron", "idiot"]
+    denying = Threshold(threshold=0.5, budget=1.0, deny=frozenset({"moron"}))
+    assert masked(speakers, denying) == ["idiot", "stupid"]
 
 
 def test_the_floor_is_not_used_where_a_word_reaches_the_threshold() -> None:

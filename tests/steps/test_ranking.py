@@ -38,8 +38,21 @@ class Given:
         return [self.rewrites for _ in masked]
 
 
+class Holes:
+    """Sure that a word is missing before a comma; otherwise sure that none is."""
+
+    def read(self, texts: Sequence[str], places: Sequence[Sequence[int]], /) -> list[list[float]]:
+        return [
+            [1.5 if text[place:].startswith(",") else -3.0 for place in each]
+            for text, each in zip(texts, places, strict=True)
+        ]
+
+
+MEASURES = Measures(SCORERS, tiny_fluency(), Holes())
+
+
 def features(*replacements: str) -> list[dict[str, float]]:
-    rows = Measures(SCORERS, tiny_fluency()).features(MASKED, put(*replacements))
+    rows = MEASURES.features(MASKED, put(*replacements))
     return [dict(zip(FEATURES, row, strict=True)) for row in rows]
 
 
@@ -62,20 +75,32 @@ def test_a_joint_is_what_follows_an_edit() -> None:
     text = "you idiot are nice"
     ((_, logs),) = tiny_fluency().read(["you are nice"])
     edit = Rewrite(text, (Edit(Span(4, 10), ""),))
-    (row,) = Measures(SCORERS, tiny_fluency()).features(MaskedText(text, (Span(4, 9),)), [edit])
+    (row,) = MEASURES.features(MaskedText(text, (Span(4, 9),)), [edit])
     assert dict(zip(FEATURES, row, strict=True))["joints"] == pytest.approx(float(logs[1]))
     last = Rewrite("you idiot", (Edit(Span(3, 9), ""),))
     ((_, end),) = tiny_fluency().read(["you"])
-    (row,) = Measures(SCORERS, tiny_fluency()).features(
-        MaskedText("you idiot", (Span(4, 9),)), [last]
-    )
+    (row,) = MEASURES.features(MaskedText("you idiot", (Span(4, 9),)), [last])
     assert dict(zip(FEATURES, row, strict=True))["joints"] == pytest.approx(float(end[-1]))
 
 
 def test_a_word_outside_the_masked_span_that_goes_is_not_kept() -> None:
     cut = Rewrite(TEXT, (Edit(Span(4, 16), ""),))
-    (row,) = Measures(SCORERS, tiny_fluency()).features(MASKED, [cut])
+    (row,) = MEASURES.features(MASKED, [cut])
     assert dict(zip(FEATURES, row, strict=True))["kept"] == pytest.approx(2 / 4)
+
+
+def test_a_gap_is_looked_for_at_both_ends_of_what_came() -> None:
+    text = "you idiot, stop"
+    gone, bad, early = MEASURES.features(
+        MaskedText(text, (Span(4, 9),)),
+        [
+            Rewrite(text, (Edit(Span(3, 9), ""),)),
+            Rewrite(text, (Edit(Span(4, 9), "bad"),)),
+            Rewrite(text, (Edit(Span(4, 10), "all"),)),
+        ],
+    )
+    found = [dict(zip(FEATURES, row, strict=True))["gap"] for row in (gone, bad, early)]
+    assert found == [2.5, 2.5, 0.0]  # 1.5 over -1; below -1 a sentence is whole
 
 
 @pytest.mark.parametrize(
@@ -91,20 +116,20 @@ def test_the_candidate_that_weighs_most_comes_first(
     weights: Mapping[str, float], first: str
 ) -> None:
     given = put("stupid idiot", "bad", "nice")
-    step = Ranked(Given(*given), SCORERS, tiny_fluency(), ranks(**weights))
+    step = Ranked(Given(*given), SCORERS, tiny_fluency(), Holes(), ranks(**weights))
     (found,) = step.infill([MASKED])
     assert found[0].edits[0].replacement == first
     assert sorted(found, key=str) == sorted(given, key=str)
 
 
 def test_one_candidate_and_none_pass_through() -> None:
-    step = Ranked(Delete(), SCORERS, tiny_fluency(), ranks())
+    step = Ranked(Delete(), SCORERS, tiny_fluency(), Holes(), ranks())
     assert step.infill([]) == []
     assert list(map(len, step.infill([MASKED, MaskedText("", ())]))) == [1, 0]
 
 
 def test_ranks_and_scorers_must_be_complete() -> None:
-    step = Ranked(Delete(), SCORERS, tiny_fluency(), ranks())
+    step = Ranked(Delete(), SCORERS, tiny_fluency(), Holes(), ranks())
     with pytest.raises(ConfigError, match="got guide"):
         replace(step, ranks={"guide": 1.0})
     with pytest.raises(ConfigError, match="got 1"):

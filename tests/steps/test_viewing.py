@@ -304,6 +304,13 @@ def test_a_missing_file_of_known_words_is_refused(tmp_path: Path) -> None:
         KnownWords.load(tmp_path / "none.bin")
 
 
-def test_a_spelling_that_is_itself_known_stays_as_written() -> None:
-    known = DetectionView(KnownWords.of(["sh1t", "shit"]))
-    assert known("sh1t").text == "sh1t"
+def test_a_disguise_that_is_itself_known_is_undone() -> None:
+    known = DetectionView(KnownWords.of(["1diot", "fvck", "fck", "idiot", "fuck"]))
+    assert known("1diot FVCK fck f.ck").text == "idiot FUCK fuck fuck"
+
+
+@pytest.mark.parametrize("word", ["btch", "b.tch", "BTCH", "fcking", "bstrd"])
+def test_a_left_out_vowel_is_put_back(word: str) -> None:
+    known = DetectionView(KnownWords.of(["bitch", "fucking"]))
+    undone = {"btch": "bitch", "b.tch": "bitch", "BTCH": "BITCH", "fcking": "fucking"}
+    assert known(f"a {word}").text == f"a {undone.get(word, word)}"

@@ -20,7 +20,7 @@ def test_that_something_was_put_in_counts_more_than_what() -> None:
     )
     assert gone < other < same == 1.0
     # Four words of six are among the person's five, and all five shapes are the same.
-    assert other == pytest.approx(0.2 * 5 * 4 / (6 + 4 * 5) + 0.8)
+    assert other == pytest.approx(0.5 * 4 * 4 / (6 + 3 * 5) + 0.5)
 
 
 def test_a_missing_word_counts_more_than_a_needless_one() -> None:
@@ -42,7 +42,9 @@ def test_ranks_find_the_features_that_made_people_choose() -> None:
     found = learn_ranks(choices)
     assert found["fluency"] == pytest.approx(1.0, abs=0.15)
     assert found["dangling"] == pytest.approx(-2.0, abs=0.15)
-    assert all(abs(found[name]) < 0.15 for name in FEATURES if name not in true)
+    assert all(abs(found[name]) < 0.15 for name in FEATURES if name not in {*true, "gap"})
+    # A gap counts against a candidate beyond what people's choices say.
+    assert found["gap"] == pytest.approx(-0.3, abs=0.15)
 
 
 def test_a_feature_that_never_changes_weighs_nothing() -> None:

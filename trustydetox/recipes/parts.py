@@ -63,6 +63,13 @@ def _identifier(folder: Path) -> Any:
     return load_identifier(folder)
 
 
+def _gaps(folder: Path) -> Any:
+    from trustydetox.embedded.editor import load_editor
+    from trustydetox.embedded.gaps import load_gaps
+
+    return load_gaps(folder / "gaps.safetensors", load_editor(folder))
+
+
 def _ranks(folder: Path) -> Any:
     from trustydetox.steps.ranking import load_ranks
 
@@ -79,6 +86,7 @@ _LOADERS: Mapping[str, Callable[[Path], Any]] = {
     "table": _table,
     "editor": _editor,
     "fluency": _fluency,
+    "gaps": _gaps,
     "ranks": _ranks,
 }
 _VIEWS = ("detection", "plain")

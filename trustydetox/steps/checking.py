@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from trustydetox.errors import ConfigError
 from trustydetox.records import Finding, Rewrite
 from trustydetox.roles import Scorer
+from trustydetox.steps.labels import labels_in
 from trustydetox.steps.viewing import KnownWords, View
 
 
@@ -67,7 +68,8 @@ class FactsKept:
 
     Facts are numbers with their units, addresses, code between backticks, words that deny (`don't`
     and `do not` deny alike), words that limit (`must`, `might`) and plain praise, which in place of
-    an insult turns what was said into its opposite. Digits inside a word aren't a number.
+    an insult turns what was said into its opposite. So are the labels of a transcript. Digits
+    inside a word aren't a number.
     """
 
     name: str = "facts-kept"
@@ -171,6 +173,8 @@ def _words(text: str) -> Iterator[str]:
 
 
 def _facts(text: str) -> Iterator[str]:
+    for label in labels_in(text):
+        yield f"{label.of(text)}:"
     for match in _FACT.finditer(text):
         if match["negation"]:
             yield "not"

@@ -392,7 +392,10 @@ class TagAndEdit:
         found: dict[Rewrite, None] = {}
         for rank in range(max(map(len, drafts), default=0)):
             jobs = [
-                job for each in drafts if each for job in self._jobs(each[min(rank, len(each) - 1)])
+                job
+                for each in drafts
+                if each
+                for job in self._jobs(text, each[min(rank, len(each) - 1)])
             ]
             new = [_spelt(replacement, text) for _, replacement in jobs]
             rewrite = mended(text, [span for span, _ in jobs], new)
@@ -400,12 +403,22 @@ class TagAndEdit:
                 found[rewrite] = None
         return tuple(found)
 
-    def _jobs(self, draft: _Draft) -> Iterator[tuple[Span, str]]:
-        """Each run of changed words with what comes in its place."""
+    def _jobs(self, text: str, draft: _Draft) -> Iterator[tuple[Span, str]]:
+        """Each run of changed words with what comes in its place.
+
+        Where something comes, the sign behind the run stays: it parts what comes from the rest.
+        """
         for is_kept, group in groupby(draft.places(), key=lambda each: each[1] == KEEP):
             if not is_kept:
                 run = list(group)
                 new = [draft.pieces[at] for _, _, places in run for at in places]
+                while (
+                    new
+                    and len(run) > 1
+                    and run[-1][1] == DELETE
+                    and run[-1][0].of(text) in _PARTING
+                ):
+                    run.pop()
                 span = Span(run[0][0].start, run[-1][0].end)
                 yield span, self.editor.tokenizer.decode(new) if new else ""
 
@@ -416,6 +429,7 @@ def _spelt(replacement: str, text: str) -> str:
 
 
 _CHOSEN = 0.25
+_PARTING = frozenset(",.;:!?…")
 _PLAIN = re.compile(r"[a-z]+")
 _LONE_I = re.compile(r"\bi\b")
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from trustydetox.errors import ConfigError
 from trustydetox.records import Attribution, MaskedText
 from trustydetox.spans import Span
+from trustydetox.steps.labels import labels_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,15 +56,16 @@ class Threshold:
     def mask(self, attribution: Attribution, /) -> MaskedText:
         """Whole words, joined where only spaces or a hyphen part them, without outer punctuation.
 
-        Weights are shares of the strongest masked word's.
+        Weights are shares of the strongest masked word's. Labels (see `labels_in`) never go.
         """
         text = attribution.text
+        labels = _Cover.of(text, labels_in(text))
         words = [
             (span, weight)
             for unit, weight in zip(attribution.units, attribution.weights, strict=True)
-            if (span := _core(text, unit)) is not None
+            if (span := _core(text, unit)) is not None and not labels.touches(span)
         ]
-        denied = self._denied.find(text)
+        denied = [span for span in self._denied.find(text) if not labels.touches(span)]
         allowed = _Cover.of(text, self._allowed.find(text))
         chosen = self._chosen(words, allowed)
         chosen += _with_strength(denied, words, max(self.threshold, _EVEN))

@@ -19,10 +19,11 @@ from trustydetox.steps.checking import dangling
 
 FEATURES = (
     *("guide", "check", "fluency", "joints", "kept", "came", "length", "dangling", "order"),
-    *("deletes",),
+    *("deletes", "gap"),
 )
 """What `features` says of a candidate, in this order."""
 
+_WHOLE = -1.0  # log-odds of a missing word below which a sentence counts as whole
 _SURE = 6.0  # log-odds beyond which more makes no difference
 
 
@@ -37,12 +38,27 @@ class Language(Protocol):
     ) -> Sequence[tuple[Sequence[int], Sequence[float]]]: ...
 
 
+class Wholeness(Protocol):
+    """A model of whole sentences; see `trustydetox.embedded.gaps`.
+
+    read: per text and place, an offset in code points, the log-odds that a word is missing there.
+    """
+
+    def read(  # noqa: D102
+        self, texts: Sequence[str], places: Sequence[Sequence[int]], /
+    ) -> Sequence[Sequence[float]]: ...
+
+
 @dataclass(frozen=True)
 class Measures:
-    """What candidates are compared by: two scorers, guide and check, and a language model."""
+    """What candidates are compared by.
+
+    Two scorers, guide and check, a language model, and what tells where a word is missing.
+    """
 
     scorers: tuple[Scorer, Scorer]
     fluency: Language
+    gaps: Wholeness
 
     def features(self, masked: MaskedText, rewrites: Sequence[Rewrite]) -> list[list[float]]:
         """One row of `FEATURES` per candidate of a text.
@@ -51,13 +67,15 @@ class Measures:
         joints: log-probability of what follows an edit, the mean over all edits. kept: share of the
         words outside the masked spans that are left. came: share of its words that are new.
         length: characters over the text's. dangling: see `Whole`. order: how far down the infiller
-        put it, as a logarithm. deletes: whether nothing was put in.
+        put it, as a logarithm. deletes: whether nothing was put in. gap: the highest log-odds that
+        a word is missing beside an edit, over `_WHOLE`.
         """
         texts = [rewrite.text for rewrite in rewrites]
         (_, before), *after = self.fluency.read([masked.text, *texts])
         guide, check = (
             [_odds(one.overall) for one in scorer.score(texts)] for scorer in self.scorers
         )
+        missing = self.gaps.read(texts, [_borders(rewrite) for rewrite in rewrites])
         outside = Counter(_words(_outside(masked)))
         loose = dangling(masked.text)
         rows = []
@@ -76,6 +94,7 @@ class Measures:
                     float(max(0, dangling(text) - loose)),
                     math.log1p(at),
                     float(all(not edit.replacement for edit in rewrites[at].edits)),
+                    max((odds - _WHOLE for odds in missing[at] if odds > _WHOLE), default=0.0),
                 ]
             )
         return rows
@@ -96,6 +115,7 @@ class Ranked:
     infiller: Infiller
     scorers: Sequence[Scorer]
     fluency: Language
+    gaps: Wholeness
     ranks: Mapping[str, float]
 
     def __post_init__(self) -> None:
@@ -109,7 +129,7 @@ class Ranked:
     def infill(self, masked: Sequence[MaskedText], /) -> list[tuple[Rewrite, ...]]:
         """As many candidates per text as the infiller gave."""
         guide, check = self.scorers
-        measures = Measures((guide, check), self.fluency)
+        measures = Measures((guide, check), self.fluency, self.gaps)
         found = self.infiller.infill(masked)
         return [
             self._ordered(measures, one, rewrites) if len(rewrites) > 1 else rewrites
@@ -151,6 +171,18 @@ def _joints(rewrite: Rewrite, starts: Sequence[int], logs: Sequence[float]) -> f
         moved += len(edit.replacement) - len(edit.span)
         found.append(logs[bisect_left(starts, edit.span.end + moved)])
     return _mean(found) if found else 0.0
+
+
+def _borders(rewrite: Rewrite) -> list[int]:
+    """Offsets in the rewrite of where its edits touch the rest: both ends of what was put in."""
+    found, moved = [], 0
+    for edit in rewrite.edits:
+        start = edit.span.start + moved
+        moved += len(edit.replacement) - len(edit.span)
+        found.append(start)
+        if edit.replacement.strip():
+            found.append(edit.span.end + moved)
+    return found
 
 
 def _mean(values: Sequence[float]) -> float:

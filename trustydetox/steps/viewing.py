@@ -215,8 +215,6 @@ class DetectionView:
         short = _RUN.sub(r"\1\1\1", core).lower()
         if not 3 <= len(short) <= 2 * _LONGEST:
             return None
-        if len(core) <= 2 * _LONGEST and self.known.knows(core):
-            return None
         letters = sum(map(str.isalpha, short))
         digits = sum(map(str.isdigit, short))
         # Identifiers: `F4G`, `T1T5`. A disguise is mostly letters, and a known word is longer.
@@ -226,12 +224,16 @@ class DetectionView:
             return None
         for form in dict.fromkeys((short, self._joined(short))):
             for word in islice(_spellings(form), _TRIES):
-                if self.known.knows(word):
-                    return _cased_like(word, core)
-        for word in islice(_filled(short), _STAR_TRIES):
-            if self.known.knows(word):
-                return _cased_like(word, core)
-        return None
+                # Lists of toxic words hold disguises too, and a reader knows the word better.
+                if word != core.lower() and self.known.knows(word):
+                    return _cased_like(self._complete(word) or word, core)
+        whole = self._complete(short)
+        return None if whole is None else _cased_like(whole, core)
+
+    def _complete(self, form: str) -> str | None:
+        """The known word of which letters of `form` are starred or left out."""
+        filled = islice(_filled(form), _STAR_TRIES)
+        return next(filter(self.known.knows, filled), None)
 
     def _joined(self, short: str) -> str:
         """Without the signs that cut a word into scraps; compounds of whole words stay."""
@@ -274,6 +276,7 @@ _SUSPECT = (
     re.compile(r"[._~^=\-](?<=[A-Za-z._~^=\-].)[A-Za-z]"),
     re.compile(r"[\s._\-*~|,/][b-hj-zB-HJ-Z0-9@$](?=[\s._\-*~|,/])"),
     re.compile(r"[vV][b-df-hj-np-tw-xzB-DF-HJ-NP-TW-XZ]"),
+    re.compile(r"[fF][cC][kK]|[bB](?:[tT][cC][hH]|[sS][tT][rR][dD])"),
 )
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]+`", re.DOTALL)
 _TOKEN = re.compile(r"[^\s<>]+")
@@ -337,7 +340,10 @@ def _spellings(form: str) -> Iterator[str]:
 
 
 def _filled(form: str) -> Iterator[str]:
-    """A word with one or two letters starred out, likely letters tried first: `id*ot`."""
+    """A word with one or two letters starred out or one left out, likely letters tried first.
+
+    `id*ot`, `b.tch`, and `btch`, where letters stand side by side as in no English word.
+    """
     match = re.fullmatch(r"([a-z]+)([*#%]{1,2})([a-z]*)", form)
     if match and (match[3] or (len(match[2]) == 2 and form.endswith("**"))):
         letters = "uiahoesnlrtcdbfgjkmpqvwxyz"
@@ -346,7 +352,8 @@ def _filled(form: str) -> Iterator[str]:
             yield match[1] + "".join(fill) + match[3]
         return
     match = re.fullmatch(r"([a-z]{1,4})[.\-]([a-z]{1,4}(?:ing|er|ers|ed|s)?)", form)
-    if match and len(form) > 3:
+    match = match or re.fullmatch(r"([a-z]*(?:f(?=ck)|b(?=tch|strd)))([a-z]+)", form)
+    if match and len(form) > 2:
         for vowel in "uiaoey":
             yield match[1] + vowel + match[2]
 

@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import json
 import platform
+import random
 import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ from trustydetox.embedded import WEIGHTS
 from trustydetox.embedded.editor import load_editor, new_editor, save_editor
 from trustydetox.embedded.encoder import read_tokenizer
 from trustydetox.embedded.fluency import SHIFT, Fluency, load_fluency, numbers, save_fluency
+from trustydetox.embedded.gaps import load_gaps, new_gaps, save_gaps
 from trustydetox.embedded.guide import (
     Guide,
     load_guide,
@@ -54,6 +56,7 @@ from trustydetox.training.examples import (
     learn_known_words,
     measured_texts,
 )
+from trustydetox.training.gaps import gap_examples, train_gaps
 from trustydetox.training.guiding import Schedule, train_guide
 from trustydetox.training.ngrams import train_ngrams
 from trustydetox.training.phrases import learn_phrases
@@ -86,7 +89,20 @@ SPAN = Schedule(
     dropout=0.1,
 )
 EDITOR = editing.Schedule(passes=3, rate=2e-4)
-STAGES = ("known", "document", "span", "check", "phrases", "fluency", "editor", "ranks", "ship")
+STAGES = (
+    "known",
+    "document",
+    "span",
+    "check",
+    "phrases",
+    "fluency",
+    "editor",
+    "gaps",
+    "ranks",
+    "ship",
+)
+LINES = 50_000
+"""Sentences that teach where a word is missing."""
 RANKED = 800
 """Pairs from which the order of candidates is learned."""
 MASKER = Threshold(threshold=0.45, floor=0.1)
@@ -118,6 +134,7 @@ class Build:
             "phrases": (self.work / "phrases.json.gz", self._phrases),
             "fluency": (self.work / "fluency.safetensors", self._fluency),
             "editor": (self.work / "editor" / "editor.safetensors", self._editor),
+            "gaps": (self.work / "gaps.safetensors", self._gaps),
             "ranks": (self.work / "ranks.json", self._ranks),
         }
         for stage in (stage for stage in STAGES if stage in stages):
@@ -236,16 +253,31 @@ class Build:
         editing.train_editor(editor, pairs, clean, EDITOR, self.report)
         save_editor(editor, path.parent)
 
+    def _gaps(self, path: Path) -> None:
+        """From sentences that the editor knows; what it learned of them is what the head reads."""
+        gaps = new_gaps(load_editor(self._weights))
+        clean = [example.text for example in self._guided if _is_clean(example)]
+        lines = [line for text in clean for line in sentences(text)]
+        random.Random(0).shuffle(lines)
+        examples = list(gap_examples(Reader(gaps.tokenizer), lines[:LINES]))
+        train_gaps(gaps, examples, self.report)
+        save_gaps(gaps, path)
+
     def _ranks(self, path: Path) -> None:
         """From pairs of the check's share: on its own pairs the editor is surer than it should."""
         weights = self._weights
         view = DetectionView(KnownWords.load(weights / "known.words"))
         guide = load_guide(weights)
         check = NgramScorer(load_ngrams(weights / "check.safetensors"), view)
-        measures = Measures((EncoderScorer(guide, view), check), load_fluency(weights))
+        editor = load_editor(weights)
+        measures = Measures(
+            (EncoderScorer(guide, view), check),
+            load_fluency(weights),
+            load_gaps(weights / "gaps.safetensors", editor),
+        )
         infiller = Together(
             (
-                TagAndEdit(load_editor(weights), view.known, view),
+                TagAndEdit(editor, view.known, view),
                 PhraseTable.load(weights / "phrases.json.gz", view=view),
                 Delete(),
             )

@@ -18,10 +18,14 @@ if TYPE_CHECKING:
 _SHARPNESS = 40.0
 """Of the target: a candidate that is nearer by 1 / 40 is e times as likely."""
 
-_MISSING = 4.0
+_MISSING = 3.0
 
-_EXACT = 0.2
+_EXACT = 0.5
 """Share of the nearness that asks for the same words."""
+
+_BROKEN = 0.3 / _SHARPNESS
+"""What a candidate's nearness loses where a word is missing, per unit of the feature `gap`: to a
+reader a broken sentence is worse than the one word of many that it lacks."""
 
 _DECAY = 1e-3
 
@@ -77,7 +81,11 @@ def learn_ranks(choices: Sequence[Choice]) -> dict[str, float]:
     scale = np.concatenate(rows).std(axis=0)
     scale[scale == 0] = 1.0
     rows = [row / scale for row in rows]
-    wanted = [_softmax(_SHARPNESS * np.asarray(choice.nearness)) for choice in choices]
+    gap = FEATURES.index("gap")
+    wanted = [
+        _softmax(_SHARPNESS * np.asarray([near - _BROKEN * row[gap] for near, row in pairs]))
+        for pairs in (list(zip(c.nearness, c.features, strict=True)) for c in choices)
+    ]
 
     def loss(weights: Values) -> tuple[float, Values]:
         value, slope = 0.5 * _DECAY * float(weights @ weights), _DECAY * weights

@@ -1,0 +1,127 @@
+"""Where in a sentence a word is missing: the editor's first layers and a head over neighbours."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trustydetox.embedded.editor import Editor
+from trustydetox.embedded.encoder import new_encoder
+from trustydetox.embedded.tensors import load_tensors, require_weights, save_tensors
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from torch import Tensor
+    from torch.nn import Sequential
+    from transformers import BertModel
+
+LAYERS = 2
+"""Of the editor's, from below. AUC on held-back sentences: 0.886; with 1 layer 0.857, 3 0.884."""
+
+REACH = 40
+"""Most pieces that are read on each side of a place."""
+
+_SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|\n")
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """Says of a place between two pieces whether something was cut out there.
+
+    head: hidden states of the piece before the place and of that behind it -> log-odds.
+    """
+
+    tokenizer: Tokenizer
+    encoder: BertModel
+    head: Sequential
+
+    def read(self, texts: Sequence[str], places: Sequence[Sequence[int]], /) -> list[list[float]]:
+        """Log-odds per text and place that a word is missing there.
+
+        A place is an offset in code points: the border between what ends before and starts behind
+        it. Each is read within its sentence. The numbers of all texts come from one batch.
+        """
+        import torch
+
+        flat = [
+            self._around(text, place)
+            for text, each in zip(texts, places, strict=True)
+            for place in each
+        ]
+        if not flat:
+            return [[] for _ in texts]
+        with torch.inference_mode():
+            odds = iter(self.odds(flat).tolist())
+        return [[next(odds) for _ in each] for each in places]
+
+    def odds(self, around: Sequence[tuple[list[int], int]]) -> Tensor:
+        """Log-odds per place, which is given as the pieces around it and how many come before."""
+        hidden = self.features(around)
+        found: Tensor = self.head(hidden)[:, 0]
+        return found
+
+    def features(self, around: Sequence[tuple[list[int], int]]) -> Tensor:
+        """What the head reads, shape (places, 2 x width)."""
+        import torch
+
+        cls, sep = (self.tokenizer.token_to_id(name) for name in ("[CLS]", "[SEP]"))
+        longest = max(len(pieces) for pieces, _ in around) + 2
+        ids = torch.zeros(len(around), longest, dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        for row, (pieces, _) in enumerate(around):
+            ids[row, : len(pieces) + 2] = torch.tensor([cls, *pieces, sep])
+            mask[row, : len(pieces) + 2] = 1
+        hidden = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        rows = torch.arange(len(around))
+        # The special pieces stand for what is before the first and behind the last.
+        left = torch.tensor([before for _, before in around])
+        return torch.cat([hidden[rows, left], hidden[rows, left + 1]], dim=1)
+
+    def _around(self, text: str, place: int) -> tuple[list[int], int]:
+        """The pieces of a sentence near a place, and how many of them come before it."""
+        ends = [match.end() for match in _SENTENCE_END.finditer(text)]
+        at = bisect_right(ends, place)
+        start = ends[at - 1] if at else 0
+        end = ends[at] if at < len(ends) else len(text)
+        # A lone surrogate, which the tokenizer refuses, reads as a question mark.
+        sentence = text[start:end].encode("utf-8", "replace").decode()
+        encoded = self.tokenizer.encode(sentence, add_special_tokens=False)
+        before = bisect_left([offset[1] for offset in encoded.offsets], place - start + 1)
+        first = max(0, before - REACH)
+        return encoded.ids[first : before + REACH], before - first
+
+
+def new_gaps(editor: Editor) -> Gaps:
+    """A fresh head over the editor's first layers, of which it holds copies."""
+    settings = {**editor.encoder.config.to_dict(), "num_hidden_layers": LAYERS}
+    encoder = new_encoder(settings)
+    wanted = encoder.state_dict()
+    encoder.load_state_dict(
+        {name: value for name, value in editor.encoder.state_dict().items() if name in wanted}
+    )
+    encoder.requires_grad_(False)
+    encoder.eval()
+    return Gaps(editor.tokenizer, encoder, _new_head(encoder.config.hidden_size))
+
+
+def save_gaps(gaps: Gaps, path: Path) -> None:
+    """Write the head; its layers are the editor's."""
+    save_tensors(gaps.head.state_dict(), path)
+
+
+def load_gaps(path: Path, editor: Editor) -> Gaps:
+    """Read what `save_gaps` wrote, over the same editor."""
+    gaps = new_gaps(editor)
+    gaps.head.load_state_dict(load_tensors(require_weights(path, "the weights for gaps are")))
+    gaps.head.requires_grad_(False)
+    return gaps
+
+
+def _new_head(width: int) -> Sequential:
+    from torch import nn
+
+    return nn.Sequential(nn.Linear(2 * width, width // 3), nn.GELU(), nn.Linear(width // 3, 1))
