@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import models, results, runs, startup
+from benchmarks import models, results, runs, serving, startup
 from benchmarks.machine import this_machine
 
 RESULTS = Path(__file__).with_name("results")
@@ -26,6 +26,9 @@ def main() -> None:
         default=[10_000, 100_000],
         help="rows of the runs whose peak memory is compared; 100,000 take about a quarter hour",
     )
+    parser.add_argument(
+        "--soak-minutes", type=float, default=10, help="how long a service is kept busy"
+    )
     asked = parser.parse_args()
     benchmarks: dict[str, Callable[[], list[results.Found]]] = {
         "import": startup.import_time,
@@ -37,6 +40,9 @@ def main() -> None:
         "outside": lambda: runs.outside_the_models(asked.rows),
         "speed": lambda: runs.speed(asked.rows),
         "memory": lambda: runs.memory(asked.memory_rows),
+        "serving": lambda: serving.serving(asked.rows // 2),
+        "overload": lambda: serving.overload(asked.rows),
+        "soak": lambda: serving.soak(asked.soak_minutes),
     }
     unknown = set(asked.names) - set(benchmarks)
     if unknown:

@@ -12,6 +12,7 @@ from trustydetox.cli.convert import convert
 from trustydetox.cli.diff import diff
 from trustydetox.cli.doctor import doctor
 from trustydetox.cli.evaluate import evaluate
+from trustydetox.cli.infer import infer
 from trustydetox.cli.listing import list_
 from trustydetox.cli.pairs import make_pairs
 from trustydetox.cli.push import push
@@ -58,6 +59,7 @@ app.add_typer(evaluate, name="evaluate")
 app.add_typer(train, name="train")
 app.command("convert")(convert)
 app.command("push")(push)
+app.command("infer")(infer)
 app.command("serve")(serve)
 app.command("list")(list_)
 app.command("doctor")(doctor)

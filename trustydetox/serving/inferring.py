@@ -1,0 +1,315 @@
+"""Asking a served model for completions, in the protocol that its runtime speaks."""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote, urlsplit
+
+from trustydetox.errors import (
+    ConfigError,
+    DetoxError,
+    InputError,
+    ModelError,
+    did_you_mean,
+    require_extra,
+)
+from trustydetox.serving.dialects import DIALECTS, Ask, Dialect
+
+if TYPE_CHECKING:
+    import httpx
+
+GRPC = "caikit-grpc"
+PROTOCOLS = (*DIALECTS, GRPC)
+
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+CONNECT_S = 10.0
+LONGEST_PAUSE_S = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """Where a model is served, and how to be let in.
+
+    url: without a scheme it is https; `http://` has to be said.
+    protocol: one of `PROTOCOLS`.
+    token_env, token_file: where a bearer token is to be found, read when it is needed; a token goes
+        over https alone, but for this machine.
+    ca_cert: the certificates to trust instead of the usual ones (PEM).
+    timeout_s: the longest silence of the server.
+    retries: how often a 503, and over gRPC an UNAVAILABLE, is asked again; nothing else is.
+    """
+
+    url: str
+    model: str
+    protocol: str = "openai"
+    token_env: str | None = None
+    token_file: Path | None = None
+    ca_cert: Path | None = None
+    timeout_s: float = 60.0
+    retries: int = 3
+
+    def __post_init__(self) -> None:
+        if self.protocol not in PROTOCOLS:
+            near = did_you_mean(self.protocol, PROTOCOLS)
+            raise ConfigError(f"no protocol is called {self.protocol!r}{near}")
+        if not self.model:
+            raise ConfigError("a model's name is needed")
+        if self.timeout_s <= 0 or self.retries < 0:
+            raise ConfigError("timeout must be above 0, retries 0 or more")
+        parts = urlsplit(self.base)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ConfigError(f"expected https://HOST[:PORT], got scheme {parts.scheme!r}")
+        if parts.username or parts.query:
+            raise ConfigError("a URL may hold no user, password or query: see --token-env")
+        if self.token_env and self.token_file:
+            raise ConfigError("a token comes from a variable or from a file, not from both")
+        is_here = parts.hostname in LOOPBACK
+        if parts.scheme == "http" and (self.token_env or self.token_file) and not is_here:
+            raise ConfigError("a token goes over https alone, and the URL says http")
+
+    @property
+    def base(self) -> str:
+        """The URL with its scheme and without a slash at its end."""
+        url = self.url if "://" in self.url else f"https://{self.url}"
+        return url.rstrip("/")
+
+    @property
+    def host(self) -> str:
+        """What errors call it."""
+        return urlsplit(self.base).netloc
+
+    def token(self) -> str | None:
+        """The bearer token; never in a message, a log or a repr."""
+        if self.token_env:
+            token = os.environ.get(self.token_env, "").strip()
+            if not token:
+                raise ConfigError(f"the variable {self.token_env} holds no token")
+        elif self.token_file:
+            try:
+                token = self.token_file.read_text("ascii").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise ConfigError(f"can't read a token from {self.token_file}") from error
+        else:
+            return None
+        if not token.isascii() or not token.isprintable() or " " in token or not token:
+            raise ConfigError("what should be a token is none: expected one line of plain ASCII")
+        return token
+
+    def trust(self) -> ssl.SSLContext:
+        """Whose certificates are believed; they are always checked."""
+        if self.ca_cert is None:
+            return ssl.create_default_context()
+        try:
+            return ssl.create_default_context(cafile=self.ca_cert)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(f"{self.ca_cert} holds no certificates (PEM)") from error
+
+
+class Model(Protocol):
+    """A served model.
+
+    Both methods raise InputError where the server refuses this prompt, so that the next one may be
+    tried, and ModelError where it can't be reached or its answer isn't one.
+    """
+
+    def complete(self, prompt: str, max_tokens: int | None = None) -> str:
+        """The completion, without the prompt."""
+        ...
+
+    def stream(self, prompt: str, max_tokens: int | None = None) -> Iterator[str]:
+        """The same in pieces, as they come; a stream that breaks off raises after its pieces."""
+        ...
+
+
+@contextmanager
+def connect(endpoint: Endpoint) -> Iterator[Model]:
+    """The model behind an endpoint; nothing is asked before the first prompt."""
+    if endpoint.protocol == GRPC:
+        require_extra("grpc", f"protocol {GRPC}", "grpc")
+
+        from trustydetox.serving.caikitgrpc import CaikitModel
+
+        with CaikitModel(endpoint) as model:
+            yield model
+        return
+    require_extra("httpx", "infer", "serve")
+
+    import httpx
+
+    token = endpoint.token()
+    with httpx.Client(
+        base_url=endpoint.base,
+        headers={"authorization": f"Bearer {token}"} if token else {},
+        verify=endpoint.trust(),
+        timeout=httpx.Timeout(endpoint.timeout_s, connect=min(CONNECT_S, endpoint.timeout_s)),
+    ) as client:
+        yield _HttpModel(endpoint, DIALECTS[endpoint.protocol], client)
+
+
+@dataclass(frozen=True)
+class _HttpModel:
+    endpoint: Endpoint
+    dialect: Dialect
+    client: httpx.Client
+
+    def complete(self, prompt: str, max_tokens: int | None = None) -> str:
+        ask = Ask(self.endpoint.model, prompt, max_tokens)
+        with self._answered(self.dialect.path, self.dialect.body(ask), prompt) as response:
+            text = self._read(response.read(), self.dialect.text)
+        return "".join(self.dialect.new([text], prompt))
+
+    def stream(self, prompt: str, max_tokens: int | None = None) -> Iterator[str]:
+        if not self.dialect.stream_path:
+            raise ConfigError(f"protocol {self.endpoint.protocol} has no streams")
+        ask = Ask(self.endpoint.model, prompt, max_tokens)
+        body = {**self.dialect.body(ask), **self.dialect.stream_body}
+        with self._answered(self.dialect.stream_path, body, prompt) as response:
+            yield from self.dialect.new(self._pieces(response, prompt), prompt)
+
+    def _pieces(self, response: httpx.Response, prompt: str) -> Iterator[str]:
+        count, ended = 0, False
+        for kind, data in events(response.iter_lines()):
+            if data == "[DONE]":
+                ended = True
+                break
+            event = self._read(data, lambda found: found)
+            if kind == "error" or (isinstance(event, dict) and "error" in event):
+                raise _refused(self.endpoint, _code(event), _message(event), prompt)
+            piece, last = self._read(
+                data, lambda found: (self.dialect.piece(found), self.dialect.ended(found))
+            )
+            ended = ended or last
+            count += len(piece)
+            if piece:
+                yield piece
+        if not ended:
+            raise _broken_off(self.endpoint, count)
+
+    @contextmanager
+    def _answered(self, path: str, body: Any, prompt: str) -> Iterator[httpx.Response]:
+        """An answer of 200; what goes wrong while it is read becomes an error of ours too."""
+        import httpx
+
+        path = path.format(model=quote(self.endpoint.model, safe=""))
+        try:
+            for attempt in range(self.endpoint.retries + 1):
+                with self.client.stream("POST", path, json=body) as response:
+                    if response.status_code == 200:
+                        yield response
+                        return
+                    if response.status_code != 503 or attempt == self.endpoint.retries:
+                        response.read()
+                        raise self._refusal(response, prompt)
+                    pause = _pause(response.headers.get("retry-after"), attempt)
+                time.sleep(pause)
+        except httpx.TimeoutException as error:
+            silence = f"{self.endpoint.timeout_s:g} s"
+            raise ModelError(
+                f"{self.endpoint.host} said nothing for {silence}: see --timeout"
+            ) from error
+        except httpx.ConnectError as error:
+            raise _unreachable(self.endpoint, str(error)) from error
+        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError) as error:
+            raise ModelError(f"{self.endpoint.host} broke the connection off") from error
+
+    def _refusal(self, response: httpx.Response, prompt: str) -> DetoxError:
+        if response.is_redirect:
+            where = urlsplit(response.headers.get("location", "")).netloc or "another path"
+            return ModelError(
+                f"{self.endpoint.host} sends us to {where}: a wrong URL, or a token is missing"
+            )
+        try:
+            message = _message(response.json())
+        except ValueError:
+            message = ""
+        return _refused(self.endpoint, response.status_code, message, prompt)
+
+    def _read(self, content: str | bytes, read: Any) -> Any:
+        try:
+            return read(json.loads(content))
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise ModelError(
+                f"what {self.endpoint.host} answered isn't what protocol {self.endpoint.protocol} "
+                "gives: see --protocol"
+            ) from error
+
+
+def events(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """(kind, data) of server-sent events; one that no empty line ends has been cut and is left out.
+
+    Source: the HTML standard's section on event streams; ids and retries are of no use here.
+    """
+    kind, data = "message", list[str]()
+    for line in lines:
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if not line:
+            if data:
+                yield kind, "\n".join(data)
+            kind, data = "message", []
+        elif name == "event":
+            kind = value
+        elif name == "data":
+            data.append(value)
+
+
+def _pause(asked: str | None, attempt: int) -> float:
+    """Seconds before asking again: what the server said, else half a second, doubled each time."""
+    said = float(asked) if asked and asked.isdecimal() else 0.5 * 2**attempt
+    return min(said, LONGEST_PAUSE_S)
+
+
+def _message(answer: Any) -> str:
+    """What a server says went wrong, in whichever of their forms."""
+    found = answer
+    for key in ("error", "details", "detail", "message", "msg"):
+        if isinstance(found, list) and found:
+            found = found[0]
+        if isinstance(found, dict) and key in found:
+            found = found[key]
+    return " ".join(found.split())[:300] if isinstance(found, str) else ""
+
+
+def _code(event: Any) -> int:
+    inner = event.get("error") if isinstance(event, dict) else None
+    for place in (event, inner):
+        if isinstance(place, dict) and isinstance(place.get("code"), int):
+            return int(place["code"])
+    return 500
+
+
+def _refused(endpoint: Endpoint, status: int, message: str, prompt: str) -> DetoxError:
+    """The error for a status; what the server says may quote the prompt, and we may not."""
+    said = message.replace(prompt, "…") if prompt else message
+    line = f"{endpoint.host} answers {status}" + (f": {said}" if said else "")
+    if status in {400, 413, 422}:
+        return InputError(line)
+    hints = {
+        401: " (see --token-env and --token-file)",
+        403: " (see --token-env and --token-file)",
+        404: " (see --model and --protocol)",
+    }
+    return ModelError(line + hints.get(status, ""))
+
+
+def _broken_off(endpoint: Endpoint, count: int) -> ModelError:
+    return ModelError(f"the stream of {endpoint.host} broke off after {count} characters")
+
+
+def _unreachable(endpoint: Endpoint, reason: str) -> ModelError:
+    if "CERTIFICATE_VERIFY_FAILED" in reason:
+        return ModelError(
+            f"the certificate of {endpoint.host} is signed by nobody known here: pass the "
+            "certificates to trust with --ca-cert"
+        )
+    if "SSL" in reason:
+        return ModelError(f"{endpoint.host} doesn't speak https: is it http://, or another port?")
+    return ModelError(f"can't reach {endpoint.host}: {reason}")
