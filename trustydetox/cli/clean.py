@@ -12,8 +12,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from trustydetox.cli.options import Config, Field, Input, RecipeName, Roles, Threshold, roles_in
-from trustydetox.cli.progress import progress
+from trustydetox.cli.options import (
+    Config,
+    Field,
+    Input,
+    ProgressStyle,
+    Quiet,
+    RecipeName,
+    Roles,
+    Threshold,
+    roles_in,
+)
+from trustydetox.cli.progress import Style, show_progress
 from trustydetox.cli.summary import read_report, summary_lines, title_of
 from trustydetox.errors import ConflictError
 from trustydetox.report import RowCounts, Summary, render_page, visible
@@ -101,6 +111,8 @@ def clean(
             show_default=False,
         ),
     ] = None,
+    progress: ProgressStyle = "auto",
+    quiet: Quiet = False,
     config: Config = None,
 ) -> None:
     """Mend the toxic spans of a file's texts; all else stays as it is, byte for byte."""
@@ -116,6 +128,7 @@ def clean(
         deny=_words(deny_list),
     )
     settings = settings_of(chosen)
+    style: Style = "none" if quiet else progress
     folder = run if run is not None else run_folder(out)
     summary = Summary()
 
@@ -140,7 +153,7 @@ def clean(
     with (
         _told_what_is_kept(folder),
         _started(engine, chosen, workers) as detoxifier,
-        progress("clean") as advance,
+        show_progress("clean", style) as advance,
     ):
         counts = clean_file(
             input_,
@@ -156,10 +169,15 @@ def clean(
             progress=advance,
             documents=documents,
         )
-    for line in summary_lines(report(counts) if dry_run else read_report(folder)):
-        print(line, file=sys.stderr)
-    last = "nothing was written: --dry-run" if dry_run else f"run folder: {folder}"
-    print(visible(last), file=sys.stderr)
+    if style == "json":
+        said = report(counts) if dry_run else read_report(folder)
+        end = {"event": "end", "command": "clean", "rows": said["rows"], "texts": said["texts"]}
+        print(json.dumps(end | {"run": None if dry_run else str(folder)}), file=sys.stderr)
+    elif style == "auto":
+        for line in summary_lines(report(counts) if dry_run else read_report(folder)):
+            print(line, file=sys.stderr)
+        last = "nothing was written: --dry-run" if dry_run else f"run folder: {folder}"
+        print(visible(last), file=sys.stderr)
     end_with_bad_rows(counts.quarantined, max_bad)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -80,6 +80,19 @@ Threshold = Annotated[
         help="A text of this toxicity or more is toxic; in (0, 1]. Without it: the recipe's.",
         show_default=False,
     ),
+]
+
+
+ProgressStyle = Annotated[
+    Literal["auto", "json"],
+    typer.Option(
+        "--progress",
+        help="How to say on standard error how far it is: a bar on a terminal and else a line "
+        "every 30 s, or a line of JSON a second.",
+    ),
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Say nothing on standard error but errors.")
 ]
 
 

@@ -10,8 +10,18 @@ from typing import Annotated
 import typer
 
 from trustydetox.cli.clean import MaxBad, end_with_bad_rows
-from trustydetox.cli.options import Config, Field, Input, RecipeName, Roles, Threshold, roles_in
-from trustydetox.cli.progress import progress
+from trustydetox.cli.options import (
+    Config,
+    Field,
+    Input,
+    ProgressStyle,
+    Quiet,
+    RecipeName,
+    Roles,
+    Threshold,
+    roles_in,
+)
+from trustydetox.cli.progress import show_progress
 from trustydetox.errors import ConfigError
 
 
@@ -26,6 +36,8 @@ def scan(
     recipe: RecipeName = "mini",
     threshold: Threshold = None,
     max_bad: MaxBad = 0,
+    progress: ProgressStyle = "auto",
+    quiet: Quiet = False,
     config: Config = None,
 ) -> None:
     """Print one JSON line per text: how toxic it is, and which characters make it so."""
@@ -42,7 +54,7 @@ def scan(
     bad = 0
     with (
         plain_errors(out),
-        progress("scan") as advance,
+        show_progress("scan", "none" if quiet else progress) as advance,
         Output(out, target.compression) as output,
     ):
         for one in scan_file(

@@ -11,6 +11,7 @@ from typing import Any, TextIO, cast
 
 from trustydetox.corpus.engines.engine import Answer, Job, Jobs, answer_to
 from trustydetox.corpus.engines.results import Task
+from trustydetox.corpus.pacing import Told, unheard
 from trustydetox.detoxifier import Detoxifier
 from trustydetox.errors import ConfigError, require_extra
 
@@ -103,9 +104,9 @@ class Actors:
         self._jobs.add(tasks)
         self._give_out()
 
-    def take(self) -> bytes:
+    def take(self, told: Told = unheard, /) -> bytes:
         """The results of the oldest batch."""
-        return self._jobs.take(self._serve)
+        return self._jobs.take(self._serve, told)
 
     def _give_out(self) -> None:
         while self._jobs.waiting and (self._idle or len(self._busy) < self._count):

@@ -14,11 +14,12 @@ from typing import Protocol, runtime_checkable
 
 from trustydetox.corpus.engines.batching import PATIENCE
 from trustydetox.corpus.engines.results import Task, result_line, result_lines
+from trustydetox.corpus.pacing import Told, unheard
 from trustydetox.detoxifier import Detoxifier
 from trustydetox.errors import DetoxError, ResourceError
 
 JOB_TASKS = 256
-"""Most tasks of a job as it is first given out, so that workers share even one batch."""
+"""Most tasks that are done at a time, so that workers share even one batch."""
 
 STRIKES = 2
 """So often a job may lose its worker before it is given out in halves."""
@@ -40,8 +41,11 @@ class Engine(Protocol):
         """Take a batch on."""
         ...
 
-    def take(self) -> bytes:
-        """The results of the oldest batch that hasn't been taken, as `result_lines` has them."""
+    def take(self, told: Told = unheard, /) -> bytes:
+        """The results of the oldest batch that hasn't been taken, as `result_lines` has them.
+
+        told: how many characters were done, as parts of this or a later batch come back.
+        """
         ...
 
 
@@ -60,9 +64,18 @@ class InProcess:
         """Take a batch on."""
         self._submitted.append(tasks)
 
-    def take(self) -> bytes:
+    def take(self, told: Told = unheard, /) -> bytes:
         """The results of the oldest batch."""
-        return result_lines(self._detoxifier, self._submitted.popleft())
+        tasks, parts = self._submitted.popleft(), []
+        for start in range(0, len(tasks), JOB_TASKS):
+            part = tasks[start : start + JOB_TASKS]
+            parts.append(result_lines(self._detoxifier, part))
+            told(_size(part))
+        return b"".join(parts)
+
+
+def _size(tasks: Sequence[Task]) -> int:
+    return sum(len(task.text) for task in tasks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +106,7 @@ class Jobs:
         self._missing: dict[int, int] = {}
         self._added = self._taken = 0
         self._deaths = 0  # since anything was last got done
+        self._told: Told = unheard
 
     def add(self, tasks: Sequence[Task]) -> None:
         """One more batch."""
@@ -102,9 +116,10 @@ class Jobs:
             self.waiting.append(Job(self._added, start, tasks[start : start + JOB_TASKS]))
         self._added += 1
 
-    def take(self, serve: Callable[[], object]) -> bytes:
+    def take(self, serve: Callable[[], object], told: Told) -> bytes:
         """The results of the oldest batch; `serve` is called until they are there."""
         batch, self._taken = self._taken, self._taken + 1
+        self._told = told
         while self._missing[batch]:
             serve()
         del self._missing[batch]
@@ -142,6 +157,7 @@ class Jobs:
     def _keep(self, job: Job, lines: bytes) -> None:
         self._parts[job.batch][job.start] = lines
         self._missing[job.batch] -= len(job.tasks)
+        self._told(_size(job.tasks))
 
 
 @dataclass(frozen=True, slots=True)

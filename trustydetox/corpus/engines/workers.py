@@ -17,6 +17,7 @@ from types import TracebackType
 
 from trustydetox.corpus.engines.engine import Job, Jobs, answer_to
 from trustydetox.corpus.engines.results import Task
+from trustydetox.corpus.pacing import Told, unheard
 from trustydetox.detoxifier import Detoxifier
 
 
@@ -71,9 +72,9 @@ class Workers:
             self._workers.append(self._started())
         self._give_out()
 
-    def take(self) -> bytes:
+    def take(self, told: Told = unheard, /) -> bytes:
         """The results of the oldest batch."""
-        return self._jobs.take(self._serve)
+        return self._jobs.take(self._serve, told)
 
     def _started(self) -> _Worker:
         context = multiprocessing.get_context("spawn")

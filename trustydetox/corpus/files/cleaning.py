@@ -15,6 +15,7 @@ from trustydetox.corpus.files.leaving import Outputs
 from trustydetox.corpus.files.opening import Inputs
 from trustydetox.corpus.files.pieces import Books, answered, cut
 from trustydetox.corpus.files.settling import Journal, Observe
+from trustydetox.corpus.pacing import Pace, Progress
 from trustydetox.corpus.reading import NO_ROLES
 from trustydetox.corpus.runs.counts import Counts
 from trustydetox.corpus.runs.folder import RunFolder, finished_run, run_folder
@@ -26,7 +27,6 @@ from trustydetox.errors import ConfigError
 from trustydetox.roles import Action
 from trustydetox.rows import MAX_ROW_BYTES
 
-Progress = Callable[[int, float | None], object]
 Documents = Callable[[Counts], Mapping[str, str]]
 
 
@@ -70,7 +70,7 @@ def clean_file(
         that folder is a ConflictError.
     observe: told every record that is written, as (row, field, record, name of the file among
         several or `""`).
-    progress: told (rows done, share of the input read or None) after each window.
+    progress: told (rows done, share of the input done or None) now and then.
     documents: told the counts at the end, gives more files of the run folder as name -> text.
     shard_rows: rows after which a shard ends, if it isn't large enough before.
 
@@ -115,14 +115,12 @@ def clean_file(
             outputs.claim(Path(destination), members)
         shards = None if folder is None else folder.shards
         books = None if shards is None else Books(shards, journal.tally)
-        for piece, lines in answered(cut(inputs, shards, shard_rows), engine):
+        for piece, lines in answered(cut(inputs, shards, shard_rows), engine, Pace(progress)):
             settling = outputs.of(piece.file)
             if settling is not None:
                 settling.settle(piece.rows, lines)
             if books is not None:
                 books.note(piece, lines)
-            if progress is not None:
-                progress(journal.tally["read"], piece.file.progress)
         if books is not None:
             books.end()
         outputs.end()

@@ -12,6 +12,7 @@ from trustydetox.corpus.engines.engine import Engine
 from trustydetox.corpus.engines.results import Task
 from trustydetox.corpus.files.opening import Opened
 from trustydetox.corpus.files.sources import Source
+from trustydetox.corpus.pacing import Pace
 from trustydetox.corpus.reading import Found
 from trustydetox.corpus.runs.counts import Counts
 from trustydetox.corpus.runs.shards import SHARD_BYTES, Shards
@@ -24,6 +25,7 @@ class Piece(NamedTuple):
 
     is_last: whether it is as much as the shard takes.
     stored: the results of the whole shard, where they are known from before.
+    share: of the input, that was read when this was; None if unknown.
     """
 
     file: Opened
@@ -31,6 +33,7 @@ class Piece(NamedTuple):
     shard: int
     is_last: bool
     stored: IO[bytes] | None
+    share: float | None
 
     @property
     def tasks(self) -> list[Task]:
@@ -52,19 +55,21 @@ def cut(files: Iterable[Opened], shards: Shards | None, shard_rows: int) -> Iter
     for file in files:
         for window in file.passages or [[]]:
             if not window:
-                yield Piece(file, (), number, is_last=False, stored=None)
+                yield Piece(file, (), number, is_last=False, stored=None, share=file.progress)
                 continue
             if rows == 0 and shards is not None:
                 stored = shards.stored(number)
             rows += len(window)
             size += sum(len(found.row.lead) + len(found.row.raw) for found in window)
             is_last = rows >= shard_rows or size >= SHARD_BYTES
-            yield Piece(file, window, number, is_last, stored)
+            yield Piece(file, window, number, is_last, stored, file.progress)
             if is_last:
                 number, rows, size = number + 1, 0, 0
 
 
-def answered(pieces: Iterator[Piece], engine: Engine) -> Iterator[tuple[Piece, list[bytes]]]:
+def answered(
+    pieces: Iterator[Piece], engine: Engine, pace: Pace
+) -> Iterator[tuple[Piece, list[bytes]]]:
     """Each piece with its results, one line per task; as many are under way as the engine takes."""
     waiting: deque[Piece] = deque()
     while True:
@@ -79,11 +84,13 @@ def answered(pieces: Iterator[Piece], engine: Engine) -> Iterator[tuple[Piece, l
         if not waiting:
             return
         piece = waiting.popleft()
-        lines: list[bytes] = []
+        tasks, lines = piece.tasks, list[bytes]()
+        pace.begin(len(piece.rows), sum(len(task.text) for task in tasks), piece.share)
         if piece.stored is not None:
-            lines = list(islice(piece.stored, len(piece.tasks)))
+            lines = list(islice(piece.stored, len(tasks)))
         elif piece.rows:
-            lines = engine.take().splitlines(keepends=True)
+            lines = engine.take(pace.done).splitlines(keepends=True)
+        pace.end()
         yield piece, lines
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from trustydetox.corpus.engines.batching import try_all
-from trustydetox.corpus.files.cleaning import Progress
+from trustydetox.corpus.engines.engine import JOB_TASKS
 from trustydetox.corpus.files.inputs import files_of, is_many
+from trustydetox.corpus.pacing import Pace, Progress
 from trustydetox.corpus.reading import NO_ROLES, PassageReader
 from trustydetox.corpus.runs.recordlines import found_object
-from trustydetox.detoxifier import Detoxifier
+from trustydetox.detoxifier import Detoxifier, Found
 from trustydetox.errors import InputError
 from trustydetox.roles import Action
 from trustydetox.rows import MAX_ROW_BYTES, Reader, is_table, open_reader
@@ -34,7 +35,7 @@ def scan_file(
     leaves alone is not. Of several files each object starts with `file`, and one that can't be
     read gives an `error`.
 
-    progress: told (rows done, share of the input read or None) after each window.
+    progress: told (rows done, share of the input done or None) now and then.
     """
     source = os.fspath(source)
 
@@ -81,10 +82,12 @@ def _scanned_each(
 def _scanned(
     reader: Reader, windows: PassageReader, detoxifier: Detoxifier, progress: Progress | None
 ) -> Iterator[dict[str, Any]]:
+    pace = Pace(progress)
     try:
         for window in windows:
             texts = [passage.text for row in window for passage in row.passages]
-            results = iter(try_all(texts, detoxifier.find))
+            pace.begin(len(window), sum(map(len, texts)), reader.share)
+            results = _results(texts, detoxifier, pace)
             for row, passages, reason in window:
                 found = [next(results) for _ in passages]
                 reason = reason or next((one for one in found if isinstance(one, str)), "")
@@ -94,7 +97,14 @@ def _scanned(
                 for passage, one in zip(passages, found, strict=True):
                     if not isinstance(one, str):
                         yield found_object(row.number, passage.path, one, detoxifier.threshold)
-            if progress is not None and window:
-                progress(window[-1].row.number + 1, reader.share)
+            pace.end()
     finally:
         reader.close()
+
+
+def _results(texts: Sequence[str], detoxifier: Detoxifier, pace: Pace) -> Iterator[Found | str]:
+    for start in range(0, len(texts), JOB_TASKS):
+        part = texts[start : start + JOB_TASKS]
+        results = try_all(part, detoxifier.find)
+        pace.done(sum(map(len, part)))
+        yield from results
