@@ -49,7 +49,7 @@ from trustydetox.roles import (
     Scorer,
     SteadyMasker,
 )
-from trustydetox.spans import Edit, Span, apply_edits, compose, merge, minimal
+from trustydetox.spans import Edit, Span, apply_edits, compose, edits_between, merge, minimal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,6 +97,7 @@ __all__ = [
     "clean",
     "clean_dataset",
     "compose",
+    "edits_between",
     "load_recipe",
     "merge",
     "minimal",

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
+from itertools import accumulate
 from unicodedata import category
 
 from trustydetox.errors import SpanError
@@ -126,6 +128,30 @@ def minimal(text: str, edits: Sequence[Edit]) -> tuple[Edit, ...]:
         for edit in edits
         if (trimmed := _trimmed(text, edit)).replacement != trimmed.span.of(text)
     )
+
+
+def edits_between(original: str, text: str) -> tuple[Edit, ...]:
+    """Edits of whole words that turn `original` into `text`; quadratic in words at worst.
+
+    What is only put in takes the piece before it along (at the start: the one after it), because
+    a span is never empty.
+    """
+    before, after = _pieces(original), _pieces(text)
+    if not before and after:
+        raise SpanError("an empty text has no span to edit")
+    starts = list(accumulate(map(len, before), initial=0))
+    edits: list[Edit] = []
+    matcher = SequenceMatcher(None, before, after, autojunk=False)
+    for kind, first, last, low, high in matcher.get_opcodes():
+        if kind == "equal":
+            continue
+        new = "".join(after[low:high])
+        if first == last and first:
+            first, new = first - 1, before[first - 1] + new
+        elif first == last:
+            last, new = last + 1, new + before[0]
+        edits.append(Edit(Span(starts[first], starts[last]), new))
+    return tuple(edits)
 
 
 def _trimmed(text: str, edit: Edit) -> Edit:

@@ -18,6 +18,7 @@ from trustydetox.cli.pairs import make_pairs
 from trustydetox.cli.push import push
 from trustydetox.cli.report import report
 from trustydetox.cli.revert import revert
+from trustydetox.cli.review import review
 from trustydetox.cli.scan import scan
 from trustydetox.cli.serve import serve
 from trustydetox.cli.train import train
@@ -53,6 +54,7 @@ app.command("scan")(scan)
 app.command("clean")(clean)
 app.command("diff")(diff)
 app.command("report")(report)
+app.command("review")(review)
 app.command("revert")(revert)
 app.command("make-pairs")(make_pairs)
 app.add_typer(evaluate, name="evaluate")

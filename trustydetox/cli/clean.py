@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ from trustydetox.cli.options import (
 )
 from trustydetox.cli.progress import Style, show_progress
 from trustydetox.cli.summary import read_report, summary_lines, title_of
-from trustydetox.errors import ConflictError
+from trustydetox.errors import ConflictError, InputError
 from trustydetox.report import RowCounts, Summary, render_page, visible
 
 if TYPE_CHECKING:
@@ -78,6 +79,14 @@ def clean(
         typer.Option(
             metavar="FILE",
             help="Words that go from every toxic text, one a line.",
+            show_default=False,
+        ),
+    ] = None,
+    review: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.jsonl",
+            help="Decisions of `review`, which stand; where two reviewers differ, none does.",
             show_default=False,
         ),
     ] = None,
@@ -143,7 +152,7 @@ def clean(
 
     def documents(counts: Counts) -> dict[str, str]:
         content = report(counts)
-        return {
+        return _reviews(folder, review) | {
             "report.json": json.dumps(content, indent=2) + "\n",
             "report.html": render_page(
                 content, summary.samples(), summary.top_words(), title=title_of(folder)
@@ -152,19 +161,19 @@ def clean(
 
     with (
         _told_what_is_kept(folder),
-        _started(engine, chosen, workers) as detoxifier,
+        _started(engine, chosen, workers) as pipeline,
         show_progress("clean", style) as advance,
     ):
         counts = clean_file(
             input_,
             out,
-            detoxifier=detoxifier,
+            detoxifier=pipeline if review is None else _decided(pipeline, chosen, review),
             fields=field or (),
             roles=roles_in(roles),
             run=run,
             fresh=fresh,
             dry_run=dry_run,
-            settings={"recipe": settings, "models": models_of(chosen)},
+            settings={"recipe": settings, "models": models_of(chosen), **_identity(review)},
             observe=summary.add,
             progress=advance,
             documents=documents,
@@ -195,6 +204,36 @@ def _started(engine: str, recipe: Recipe, workers: int) -> Iterator[Detoxifier |
     make = partial(build_recipe, recipe)
     with start(make, workers, threshold=recipe.threshold, fallback=recipe.fallback) as started:
         yield started
+
+
+def _decided(pipeline: Detoxifier | Engine, recipe: Recipe, review: Path) -> Engine:
+    """The pipeline behind what people decided."""
+    from trustydetox.corpus.engines.engine import InProcess
+    from trustydetox.corpus.reviews.deciding import Decided
+    from trustydetox.corpus.reviews.decisions import read_decisions, settled
+    from trustydetox.detoxifier import Detoxifier
+
+    engine = InProcess(pipeline) if isinstance(pipeline, Detoxifier) else pipeline
+    return Decided(engine, settled(read_decisions(review)), recipe.redaction)
+
+
+def _identity(review: Path | None) -> dict[str, str]:
+    """What makes a run with these decisions another than one without."""
+    if review is None:
+        return {}
+    try:
+        return {"review": hashlib.sha256(review.read_bytes()).hexdigest()}
+    except OSError as error:
+        raise InputError(f"can't read {review}: {error.strerror}") from error
+
+
+def _reviews(folder: Path, review: Path | None) -> dict[str, str]:
+    """The decisions so far, as a file of the new run folder: no run loses what people did."""
+    from trustydetox.corpus.reviews.decisions import REVIEW
+
+    paths = [path for path in (folder / REVIEW, review) if path is not None and path.is_file()]
+    lines = [line for path in paths for line in path.read_text("utf-8").splitlines(keepends=True)]
+    return {REVIEW: "".join(dict.fromkeys(lines))} if lines else {}
 
 
 @contextmanager

@@ -2,60 +2,97 @@
 
 from __future__ import annotations
 
-import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
 from trustydetox.cli.options import Run
+from trustydetox.cli.showing import shown
 from trustydetox.cli.summary import read_report, summary_lines
-from trustydetox.report import Piece, read_records, sample_of, visible
+from trustydetox.report import Entry, action_of, field_family, read_records, visible
 
-PLAIN = {"cut": ("[-", "-]"), "put": ("{+", "+}")}
-COLOURED = {"cut": ("\x1b[9;31m", "\x1b[0m"), "put": ("\x1b[4;32m", "\x1b[0m")}
+Verdicts = Literal["rewritten", "unresolved"]
+Actions = Literal["rewritten", "dropped", "redacted", "kept"]
+Changes = Literal["deletion", "replacement"]
 
 
 def diff(
     run: Run,
     stat: Annotated[bool, typer.Option("--stat", help="Numbers instead of texts.")] = False,
+    verdict: Annotated[
+        Verdicts | None,
+        typer.Option(help="Only texts with this verdict.", show_default=False),
+    ] = None,
+    action: Annotated[
+        Actions | None,
+        typer.Option(help="Only texts to which this was done.", show_default=False),
+    ] = None,
+    change: Annotated[
+        Changes | None,
+        typer.Option(help="Only texts with an edit of this kind.", show_default=False),
+    ] = None,
+    field: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FIELD",
+            help="Only this field; /messages/*/content stands for every message's.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    """Show each text that left otherwise than it came: what was cut, what was put in its place."""
-    if stat:
+    """Show each text that left otherwise than it came: what was cut, what was put in its place.
+
+    Texts that were kept though toxic are shown where they are asked for.
+    """
+    wanted = _wanted(run, verdict, action, change, field)
+    if not stat:
+        for entry in wanted:
+            print("\n".join(shown(entry)), end="\n\n")
+        return
+    if (verdict, action, change, field) == (None, None, None, None):
         for line in summary_lines(read_report(run)):
             print(line)
         return
-    marks = COLOURED if sys.stdout.isatty() else PLAIN
+    for line in _stat(wanted):
+        print(visible(line))
+
+
+def _wanted(
+    run: Path, verdict: str | None, action: str | None, change: str | None, field: str | None
+) -> Iterator[Entry]:
     for entry in read_records(run):
         record = entry.record
-        if record.output == record.original:
+        if record.verdict == "clean":
             continue
-        sample = sample_of(*entry, most_marks=sys.maxsize)
-        after = "" if sample.toxicity_after is None else f" -> {sample.toxicity_after:.2f}"
-        reason = f" ({sample.reason})" if sample.reason else ""
-        print(
-            visible(
-                f"{sample.place}: {sample.action}{reason}, toxicity {sample.toxicity:.2f}{after}"
-            )
+        done = action_of(record)
+        kinds = {"replacement" if edit.replacement else "deletion" for edit in record.edits}
+        if done == "kept" and not (action == "kept" or verdict):
+            continue
+        if (
+            verdict in (None, record.verdict)
+            and action in (None, done)
+            and (change is None or change in kinds)
+            and field in (None, entry.field, field_family(entry.field))
+        ):
+            yield entry
+
+
+def _stat(entries: Iterable[Entry]) -> Iterator[str]:
+    """A line per field, as git has one per file: texts, edits, characters put in and cut."""
+    counts: dict[str, Counter[str]] = {}
+    for entry in entries:
+        of = counts.setdefault(field_family(entry.field), Counter())
+        of["texts"] += 1
+        for edit in entry.record.edits:
+            of["edits"] += 1
+            of["put"] += len(edit.replacement)
+            of["cut"] += len(edit.span)
+    width = max(map(len, counts), default=0)
+    for name, of in sorted(counts.items()):
+        yield (
+            f"{name:<{width}} | {of['texts']:,} texts, {of['edits']:,} edits, "
+            f"+{of['put']:,} -{of['cut']:,} characters"
         )
-        print("\n".join(_marked("-", sample.before, marks)))
-        if sample.action != "dropped":
-            print("\n".join(_marked("+", sample.after, marks)))
-        print()
-
-
-def _marked(sign: str, pieces: Iterable[Piece], marks: dict[str, tuple[str, str]]) -> Iterator[str]:
-    """The pieces as lines, each after the sign; marks don't cross a line break."""
-    line = f"{sign} "
-    for piece in pieces:
-        if piece.kind == "gap":
-            line += " […] "
-            continue
-        opening, closing = marks.get(piece.kind, ("", ""))
-        first, *others = visible(piece.text).split("\n")
-        line += f"{opening}{first}{closing}" if first else ""
-        for other in others:
-            yield line
-            line = f"{sign} "
-            line += f"{opening}{other}{closing}" if other else ""
-    yield line

@@ -5,7 +5,7 @@ A statistic takes row numbers of shape (resamples, n) and gives one value per re
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -139,6 +139,29 @@ def reliability(labels: Any, scores: Any) -> tuple[Bin, ...]:
     return tuple(
         Bin(len(p), float(p.mean()), float(t.mean())) for p, t in zip(said, toxic, strict=True)
     )
+
+
+def kappa(one: Sequence[Hashable], other: Sequence[Hashable]) -> Statistic:
+    """Cohen's kappa of two people's answers to the same questions.
+
+    NaN where chance alone would have them always agree. Cohen (1960).
+    """
+    import numpy as np
+
+    codes = {answer: code for code, answer in enumerate(dict.fromkeys([*one, *other]))}
+    a, b = (np.array([codes[answer] for answer in answers], dtype=int) for answers in (one, other))
+
+    def statistic(rows: Rows) -> Values:
+        first, second = a[rows], b[rows]
+        same = (first == second).mean(axis=1)
+        chance = sum(
+            (first == code).mean(axis=1) * (second == code).mean(axis=1) for code in codes.values()
+        )
+        with np.errstate(divide="ignore", invalid="ignore"):
+            value: Values = np.where(chance < 1, (same - chance) / (1 - chance), np.nan)
+        return value
+
+    return statistic
 
 
 def correlation(left: Any, right: Any) -> Statistic:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from trustydetox.report.history import Entry, read_records
+from trustydetox.report.history import Entry, read_entry, read_records
 from trustydetox.report.rendering import card_style, render_card, render_page
-from trustydetox.report.samples import Piece, Sample, sample_of
-from trustydetox.report.summary import RowCounts, Summary
+from trustydetox.report.samples import Piece, Sample, action_of, sample_of
+from trustydetox.report.summary import RowCounts, Summary, field_family
 from trustydetox.report.visible import visible
 
 __all__ = [
@@ -14,7 +14,10 @@ __all__ = [
     "RowCounts",
     "Sample",
     "Summary",
+    "action_of",
     "card_style",
+    "field_family",
+    "read_entry",
     "read_records",
     "render_card",
     "render_page",

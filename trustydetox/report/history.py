@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,7 +47,7 @@ def _entries(path: Path) -> Iterator[Entry]:
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             try:
-                yield _entry(json.loads(line))
+                yield read_entry(json.loads(line))
             except (ValueError, KeyError, TypeError) as error:
                 raise InputError(
                     f"line {number} of {path} isn't a record ({type(error).__name__}): "
@@ -55,7 +55,8 @@ def _entries(path: Path) -> Iterator[Entry]:
                 ) from error
 
 
-def _entry(line: dict[str, Any]) -> Entry:
+def read_entry(line: Mapping[str, Any]) -> Entry:
+    """The record that a line of `records.jsonl` is, read as JSON; other keys are left alone."""
     after, text = line["toxicity_after"], line["original"]
     spans = line.get("spans", ())
     masked = MaskedText(
