@@ -80,3 +80,54 @@ def test_records_that_were_cut_short_are_one_line_without_text(run: Run, folder:
     assert len(ran.err.splitlines()) == 1
     assert "line 3" in ran.err
     assert "idiot" not in ran.err
+
+
+@pytest.fixture
+def mixed(run: Run, tmp_path: Path) -> Path:
+    """A run with a rewritten, a redacted and a kept text, in two fields."""
+    source = tmp_path / "mixed.jsonl"
+    source.write_text('{"a": "you idiot, come", "b": "idiot"}\n{"a": "fine", "b": "moron"}\n')
+    recipe = tmp_path / "strict.yaml"
+    recipe.write_text(FAKE.read_text("utf-8").replace("limit: 0.0", "limit: 0.5"), "utf-8")
+    out = tmp_path / "mixed.out.jsonl"
+    fields = ("--field", "a", "--field", "b")
+    assert (
+        run("clean", source, "-o", out, "--recipe", recipe, "--fallback", "redact", *fields).code
+        == 0
+    )
+    return Path(f"{out}.detox")
+
+
+@pytest.mark.parametrize(
+    ("options", "places"),
+    [
+        ((), ["row 0, a", "row 0, b", "row 1, b"]),
+        (("--verdict", "rewritten"), ["row 0, a"]),
+        (("--verdict", "unresolved"), ["row 0, b", "row 1, b"]),
+        (("--action", "redacted", "--field", "b"), ["row 0, b", "row 1, b"]),
+        (("--action", "kept"), []),
+        (("--change", "deletion"), ["row 0, a"]),
+        (("--change", "replacement"), ["row 0, b", "row 1, b"]),
+        (("--field", "a"), ["row 0, a"]),
+    ],
+)
+def test_texts_are_filtered(
+    run: Run, mixed: Path, options: tuple[str, ...], places: list[str]
+) -> None:
+    lines = run("diff", mixed, *options).out.splitlines()
+    assert [line.partition(":")[0] for line in lines if line.startswith("row")] == places
+
+
+def test_numbers_of_what_was_filtered_stand_by_field(run: Run, mixed: Path) -> None:
+    assert run("diff", mixed, "--stat", "--action", "redacted").out == (
+        "b | 2 texts, 2 edits, +18 -10 characters\n"
+    )
+
+
+def test_kept_texts_are_shown_where_asked_for(run: Run, rows: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "strict.yaml"
+    recipe.write_text(FAKE.read_text("utf-8").replace("limit: 0.0", "limit: 1.5"), "utf-8")
+    out = rows.with_name("kept.jsonl")
+    run("clean", rows, "-o", out, "--recipe", recipe, "--fallback", "keep")
+    assert run("diff", f"{out}.detox").out == ""
+    assert "row 0, text: kept (checks)" in run("diff", f"{out}.detox", "--action", "kept").out

@@ -8,7 +8,16 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from trustydetox.errors import SpanError
-from trustydetox.spans import Edit, Span, apply_edits, compose, merge, minimal, require_disjoint
+from trustydetox.spans import (
+    Edit,
+    Span,
+    apply_edits,
+    compose,
+    edits_between,
+    merge,
+    minimal,
+    require_disjoint,
+)
 
 TEXTS = st.text(alphabet="ab '.é\u0301🙂\u200d\n", max_size=24)
 
@@ -277,3 +286,31 @@ def test_an_edit_shrinks_to_the_words_that_change(
 def test_an_edit_that_changes_nothing_goes() -> None:
     edits = [Edit(Span(0, 3), "you"), Edit(Span(4, 9), "fool")]
     assert minimal("you idiot", edits) == (Edit(Span(4, 9), "fool"),)
+
+
+@pytest.mark.parametrize(
+    ("original", "text", "edits"),
+    [
+        ("you idiot, go", "you person, go", (Edit(Span(4, 9), "person"),)),
+        ("you idiot, go", "you, go", (Edit(Span(3, 9), ""),)),
+        ("a b", "a new b", (Edit(Span(1, 2), " new "),)),
+        ("b", "a b", (Edit(Span(0, 1), "a b"),)),
+        ("same", "same", ()),
+        ("gone", "", (Edit(Span(0, 4), ""),)),
+    ],
+)
+def test_edits_between_two_texts_are_of_whole_words(
+    original: str, text: str, edits: tuple[Edit, ...]
+) -> None:
+    assert edits_between(original, text) == edits
+
+
+@given(st.text("ab \u0301.\U0001f600", min_size=1), st.text("ab \u0301.\U0001f600"))
+def test_edits_between_two_texts_turn_one_into_the_other(original: str, text: str) -> None:
+    assert apply_edits(original, edits_between(original, text)) == text
+
+
+def test_an_empty_text_has_no_span_to_edit() -> None:
+    assert edits_between("", "") == ()
+    with pytest.raises(SpanError, match="empty text"):
+        edits_between("", "a")

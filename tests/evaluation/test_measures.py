@@ -13,6 +13,7 @@ from trustydetox.evaluation.measures import (
     calibration_error,
     correlation,
     error_ratio,
+    kappa,
     reliability,
 )
 from trustydetox.spans import Span
@@ -119,3 +120,12 @@ def test_correlation_is_pearson_s() -> None:
 
 def test_a_constant_column_correlates_with_nothing() -> None:
     assert math.isnan(once(correlation([1.0, 1.0], [0.0, 1.0]), 2))
+
+
+def test_kappa_is_agreement_beyond_chance() -> None:
+    # The same 3 of 4; by chance 1/2 * 3/4 + 1/2 * 1/4 = 1/2.
+    assert once(kappa(["a", "a", "r", "r"], ["a", "a", "r", "a"]), 4) == pytest.approx(0.5)
+
+
+def test_kappa_of_one_answer_only_is_no_number() -> None:
+    assert math.isnan(once(kappa(["a", "a"], ["a", "a"]), 2))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from getpass import getuser
 from itertools import combinations
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -82,12 +86,12 @@ def _left(run: Path, by: str, most: int | None, seed: int, name: str) -> Iterato
     from trustydetox.corpus import read_manifest
     from trustydetox.corpus.reviews.decisions import REVIEW, latest, read_decisions, to_review
 
-    decided: set[tuple[int, str]] = set()
+    decided: set[tuple[str, int, str]] = set()
     if (run / REVIEW).is_file():
         decided = set(latest(read_decisions(run / REVIEW)).get(name, {}))
     threshold = read_manifest(run)["threshold"]
     for entry in to_review(run, by=by, most=most, seed=seed, threshold=threshold):
-        if (entry.row, entry.field) not in decided:
+        if entry.key not in decided:
             yield entry
 
 
@@ -128,10 +132,25 @@ def _written(entry: Entry) -> str | None:
     """The text that the reviewer wrote, in their editor on a terminal, else as a line."""
     was = entry.record
     if sys.stdin.isatty():
-        text = typer.edit(was.output or was.original)
-        return None if text is None else text.removesuffix("\n")
+        return edited(was.output or was.original)
     print("the text instead: ", end="", flush=True)
     return sys.stdin.readline().removesuffix("\n") or None
+
+
+def edited(text: str) -> str | None:
+    """What the reviewer's editor leaves of a text; None where nothing was changed."""
+    editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
+    # Only its owner can read the file.
+    with NamedTemporaryFile("w", encoding="utf-8", suffix=".txt") as file:
+        file.write(text)
+        file.flush()
+        try:
+            subprocess.run([*editor, file.name], check=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise ConfigError(f"the editor {editor[0]!r} failed: EDITOR names another") from error
+        found = Path(file.name).read_text(encoding="utf-8")
+    found = found if text.endswith("\n") else found.removesuffix("\n")
+    return None if found == text else found
 
 
 def _export(path: Path, entries: list[Entry]) -> None:
@@ -147,15 +166,14 @@ def _import(run: Path, path: Path, name: str) -> None:
     from trustydetox.report import read_records
 
     decisions = list(read_decisions(path, reviewer=name))
-    places = {decision.key: decision for decision in decisions}
+    wanted = {decision.entry.key: decision.entry for decision in decisions}
     originals = {
-        (entry.row, entry.field): entry.record.original
-        for entry in read_records(run)
-        if (entry.row, entry.field) in places
+        entry.key: entry.record.original for entry in read_records(run) if entry.key in wanted
     }
-    for key, decision in places.items():
-        if originals.get(key) != decision.entry.record.original:
-            raise InputError(f"{path} decides of row {key[0]}, {key[1]}: {run} has another text")
+    for key, entry in wanted.items():
+        if originals.get(key) != entry.record.original:
+            where = f"row {entry.row}, {entry.field}"
+            raise InputError(f"{path} decides of {where}, where {run} has another text")
     added = add_decisions(run, decisions)
     print(visible(f"{added:,} decisions added to {run / REVIEW}"), file=sys.stderr)
 

@@ -34,6 +34,11 @@ class Entry(NamedTuple):
     record: Record
     file: str = ""
 
+    @property
+    def key(self) -> tuple[str, int, str]:
+        """Where the text stood; no other of the run has the same."""
+        return self.file, self.row, self.field
+
 
 def read_records(run: Path) -> Iterator[Entry]:
     """The records of a run, in order, one at a time; they hold no labels."""

@@ -24,6 +24,9 @@ from trustydetox.report import Entry, read_entry, read_records
 
 REVIEW = "review.jsonl"
 
+Key = tuple[str, int, str]
+"""Where a text stood, as an entry's `key` has it."""
+
 
 class Choice(StrEnum):
     """What a reviewer may say of a text that wasn't clean."""
@@ -43,11 +46,6 @@ class Decision:
     reviewer: str
     at: str
     text: str | None = None
-
-    @property
-    def key(self) -> tuple[int, str]:
-        """Where the text stood."""
-        return self.entry.row, self.entry.field
 
 
 def review_line(entry: Entry, decision: Decision | None = None) -> str:
@@ -114,11 +112,11 @@ def add_decisions(run: Path, decisions: Iterable[Decision]) -> int:
     return added
 
 
-def latest(decisions: Iterable[Decision]) -> dict[str, dict[tuple[int, str], Decision]]:
+def latest(decisions: Iterable[Decision]) -> dict[str, dict[Key, Decision]]:
     """Reviewer -> where a text stood -> what they said of it last."""
-    found: dict[str, dict[tuple[int, str], Decision]] = {}
+    found: dict[str, dict[Key, Decision]] = {}
     for decision in decisions:
-        found.setdefault(decision.reviewer, {})[decision.key] = decision
+        found.setdefault(decision.reviewer, {})[decision.entry.key] = decision
     return found
 
 
@@ -154,7 +152,7 @@ def _disagreement(entry: Entry) -> float:
 
 def _random(seed: int) -> Callable[[Entry], float]:
     def place(entry: Entry) -> float:
-        digest = hashlib.sha256(f"{seed}/{entry.row}/{entry.field}".encode()).digest()
+        digest = hashlib.sha256(f"{seed}/{entry.key}".encode()).digest()
         return float(int.from_bytes(digest[:8], "big"))
 
     return place

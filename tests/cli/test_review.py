@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import FAKE, Run
+from trustydetox.cli.review import edited
+from trustydetox.errors import ConfigError
+
+TEXTS = (
+    "you idiot, come here",
+    "a fine day",
+    "stupid idiot",
+    "damn moron",
+    "what a stupid weather",
+)
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    path = tmp_path / "in.jsonl"
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS), "utf-8")
+    return path
+
+
+@pytest.fixture
+def folder(run: Run, rows: Path) -> Path:
+    out = rows.with_name("out.jsonl")
+    assert run("clean", rows, "-o", out, "--recipe", FAKE).code == 0
+    return Path(f"{out}.detox")
+
+
+def decided(folder: Path) -> list[dict[str, Any]]:
+    lines = (folder / "review.jsonl").read_text("utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_each_edit_is_shown_and_decided(run: Run, folder: Path) -> None:
+    ran = run("review", folder, "--reviewer", "ann", stdin="a\nr\ne\na fool\nk\n")
+
+    assert (ran.code, ran.err) == (0, f"4 decided, in {folder / 'review.jsonl'}\n")
+    assert "1 of 4\nrow 0, text: rewritten, toxicity 0.90 -> 0.00\n- you[- idiot-], come" in ran.out
+    found = [(one["row"], one["decision"], one["text"], one["reviewer"]) for one in decided(folder)]
+    assert found == [
+        (0, "accept", None, "ann"),
+        (2, "reject", None, "ann"),
+        (3, "edit", "a fool", "ann"),
+        (4, "keep", None, "ann"),
+    ]
+    assert (folder / "review.jsonl").stat().st_mode & 0o777 == 0o600
+
+
+def test_it_goes_on_where_it_was_left_and_what_was_skipped_comes_again(
+    run: Run, folder: Path
+) -> None:
+    run("review", folder, "--reviewer", "ann", stdin="s\na\nq\n")
+    run("review", folder, "--reviewer", "ann", stdin="k\n")
+    assert [(one["row"], one["decision"]) for one in decided(folder)] == [
+        (2, "accept"),
+        (0, "keep"),
+    ]
+
+
+def test_an_unknown_key_explains_the_keys_and_asks_again(run: Run, folder: Path) -> None:
+    ran = run("review", folder, "--most", "1", stdin="x\na\n")
+    assert "keep: nothing is wrong with the original" in ran.out
+    assert [one["decision"] for one in decided(folder)] == ["accept"]
+
+
+def test_the_next_run_takes_what_was_decided_as_it_is(run: Run, rows: Path, folder: Path) -> None:
+    run("review", folder, stdin="a\nr\ne\nplain words\nk\n")
+    out = rows.with_name("out.jsonl")
+
+    refused = run("clean", rows, "-o", out, "--recipe", FAKE, "--review", folder / "review.jsonl")
+    ran = run(
+        "clean", rows, "-o", out, "--recipe", FAKE, "--review", folder / "review.jsonl", "--fresh"
+    )
+
+    assert (refused.code, ran.code) == (7, 0)
+    assert "review" in refused.err
+    written = [json.loads(line)["text"] for line in out.read_text("utf-8").splitlines()]
+    assert written == ["you, come here", "a fine day", "plain words", "what a stupid weather"]
+    records = [
+        json.loads(line) for line in (folder / "records.jsonl").read_text("utf-8").splitlines()
+    ]
+    assert [one["verdict"] for one in records[2:]] == [
+        "unresolved",
+        "rewritten",
+        "clean",
+    ]
+    assert len(decided(folder)) == 4, "the decisions were lost with the run before"
+
+
+def test_without_the_decisions_the_models_would_have_said_otherwise(
+    run: Run, rows: Path, folder: Path
+) -> None:
+    assert "plain words" not in rows.with_name("out.jsonl").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("fallback", "left"), [("drop", None), ("keep", "stupid idiot"), ("redact", "[removed] idiot")]
+)
+def test_what_a_reviewer_refused_falls_back(
+    run: Run, rows: Path, folder: Path, fallback: str, left: str | None
+) -> None:
+    rows.write_text('{"text": "stupid idiot"}\n', "utf-8")
+    out = rows.with_name("other.jsonl")
+    run("clean", rows, "-o", out, "--recipe", FAKE)
+    review = Path(f"{out}.detox") / "review.jsonl"
+    run("review", review.parent, stdin="r\n")
+    line = json.loads(review.read_text("utf-8"))
+    line["spans"] = line["spans"][:1]
+    review.write_text(json.dumps(line), "utf-8")
+
+    again = rows.with_name("again.jsonl")
+    options = ("--recipe", FAKE, "--review", review, "--fallback", fallback)
+    assert run("clean", rows, "-o", again, *options).code == 0
+
+    written = [json.loads(line)["text"] for line in again.read_text("utf-8").splitlines()]
+    assert written == ([] if left is None else [left])
+
+
+def test_texts_go_out_and_their_decisions_come_in(run: Run, folder: Path, tmp_path: Path) -> None:
+    away = tmp_path / "away.jsonl"
+    out = run("review", folder, "--by", "uncertain", "--most", "2", "--export", away)
+    assert out.err == f"2 texts to decide, in {away}\n"
+    lines = [json.loads(line) for line in away.read_text("utf-8").splitlines()]
+    # 0.6 is nearest to the threshold of 0.5.
+    assert lines[0]["original"] == "what a stupid weather"
+    lines[0]["decision"] = "keep"
+    away.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+
+    back = run("review", folder, "--import", away, "--reviewer", "bea")
+
+    assert back.err == f"1 decisions added to {folder / 'review.jsonl'}\n"
+    assert [(one["row"], one["reviewer"]) for one in decided(folder)] == [(4, "bea")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"decision": "perhaps"}, "is no decision"),
+        ({"decision": "edit"}, "`text` for edit"),
+        ({"decision": "keep", "row": 2}, "another text"),
+        (
+            {"decision": "keep", "edits": [{"start": 0, "end": 99, "replacement": ""}]},
+            "no decision",
+        ),
+    ],
+)
+def test_decisions_that_don_t_fit_are_one_line(
+    run: Run, folder: Path, tmp_path: Path, changes: dict[str, Any], said: str
+) -> None:
+    away = tmp_path / "away.jsonl"
+    run("review", folder, "--most", "1", "--export", away)
+    line = json.loads(away.read_text("utf-8")) | changes
+    away.write_text(json.dumps(line), "utf-8")
+
+    ran = run("review", folder, "--import", away)
+
+    assert (ran.code, len(ran.err.splitlines())) == (3, 1)
+    assert said in ran.err
+    assert "idiot" not in ran.err
+
+
+def test_how_far_two_reviewers_agree(run: Run, folder: Path) -> None:
+    run("review", folder, "--reviewer", "ann", stdin="a\na\nr\nr\n")
+    run("review", folder, "--reviewer", "bea", stdin="a\na\nr\na\n")
+
+    said = run("review", folder, "--agreement").out
+
+    # Observed 3 of 4; by chance 0.5 * 0.75 + 0.5 * 0.25 = 0.5.
+    assert said.startswith(
+        "ann and bea: 4 texts decided by both, the same 75% [30%, 95%], kappa 0.50 ["
+    )
+
+
+def test_where_reviewers_differ_nothing_stands(run: Run, rows: Path, folder: Path) -> None:
+    run("review", folder, "--reviewer", "ann", stdin="k\n")
+    run("review", folder, "--reviewer", "bea", stdin="a\n")
+    out = rows.with_name("again.jsonl")
+    run("clean", rows, "-o", out, "--recipe", FAKE, "--review", folder / "review.jsonl")
+    assert json.loads(out.read_text("utf-8").splitlines()[0]) == {"text": "you, come here"}
+
+
+def test_on_a_terminal_another_text_is_written_in_the_editor(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    editor = tmp_path / "editor"
+    editor.write_text("#!/bin/sh\nsed -i 's/come here/please come/' \"$1\"\n", "utf-8")
+    editor.chmod(0o755)
+    monkeypatch.setenv("VISUAL", str(editor))
+    assert edited("you, come here") == "you, please come"
+    assert edited("unchanged") is None
+    monkeypatch.setenv("VISUAL", "no-such-editor")
+    with pytest.raises(ConfigError, match="no-such-editor"):
+        edited("you, come here")
+
+
+def test_the_order_at_random_is_the_seed_s(run: Run, folder: Path, tmp_path: Path) -> None:
+    def order(seed: int) -> list[int]:
+        away = tmp_path / "away.jsonl"
+        run("review", folder, "--by", "random", "--seed", seed, "--export", away)
+        return [json.loads(line)["row"] for line in away.read_text("utf-8").splitlines()]
+
+    assert order(1) == order(1)
+    assert len({tuple(order(seed)) for seed in range(5)}) > 1
