@@ -10,7 +10,7 @@ alone, in a batch of one: see `is_unsettled`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Literal, TypeVar, get_args
@@ -25,6 +25,7 @@ from trustydetox.records import (
     Rewrite,
     Toxicity,
     Verdict,
+    Veto,
 )
 from trustydetox.roles import Attributor, Check, Infiller, Masker, Scorer, SteadyMasker
 from trustydetox.spans import Edit, Span, apply_edits, compose, merge, minimal
@@ -36,6 +37,9 @@ TIE = 2e-3
 
 ROUNDING = 2e-5
 """Relative distance to a border of rounding within which a value is computed alone."""
+
+SPARED = "spared"
+"""Why a toxic text is unresolved of which a rule keeps every toxic span: it leaves as it came."""
 
 DIGITS = 4
 """Significant digits with which records write a value."""
@@ -86,6 +90,7 @@ class _Case:
     misses: list[Attempt] = field(default_factory=list)
     taken: Attempt | None = None
     reason: str = ""
+    vetoes: tuple[Veto, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +98,7 @@ class Detoxifier:
     """Turns texts into records: clean texts leave as they came, toxic ones are mended or fall back.
 
     threshold: a text of this toxicity or more is toxic.
+    labels: so is one of which a label of the scorer's has its probability here or more.
     fallback: what leaves where no candidate passes: nothing, the text with its masked spans
         replaced by `redaction`, or the text as it came.
     rounds: how often the best candidate so far may be masked and infilled again.
@@ -106,6 +112,7 @@ class Detoxifier:
     infiller: Infiller
     checks: Sequence[Check]
     threshold: float = 0.5
+    labels: Mapping[str, float] = field(default_factory=dict)
     fallback: Fallback = "drop"
     redaction: str = "[removed]"
     rounds: int = 3
@@ -116,6 +123,9 @@ class Detoxifier:
             raise ConfigError("checks must hold at least one check, else any rewrite passes")
         if not 0.0 < self.threshold <= 1.0:
             raise ConfigError(f"threshold must be in (0, 1], got {self.threshold}")
+        for label, limit in self.labels.items():
+            if not 0.0 < limit <= 1.0:
+                raise ConfigError(f"the threshold of {label!r} must be in (0, 1], got {limit}")
         if self.rounds < 1:
             raise ConfigError(f"rounds must be at least 1, got {self.rounds}")
         known = get_args(Fallback)
@@ -137,6 +147,15 @@ class Detoxifier:
         """Toxicity of each text as the gate sees it; all of `texts` is one window."""
         return self._gate([_text(text, index) for index, text in enumerate(_texts(texts))])
 
+    def rule_of(self, toxicity: Toxicity) -> str:
+        """The rule by which a text of this toxicity is toxic, as in a Record; `""`: it isn't."""
+        if toxicity.overall >= self.threshold:
+            return "threshold"
+        for label, limit in self.labels.items():
+            if toxicity.by_label.get(label, 0.0) >= limit:
+                return f"labels.{label}"
+        return ""
+
     def find(self, texts: Sequence[str]) -> list[Found]:
         """Toxicity of each text and, where it is toxic, its masked spans; nothing is mended.
 
@@ -144,7 +163,7 @@ class Detoxifier:
         """
         texts = [_text(text, index) for index, text in enumerate(_texts(texts))]
         scores = self._gate(texts, labels=True)
-        toxic = [i for i, score in enumerate(scores) if score.overall >= self.threshold]
+        toxic = [i for i, score in enumerate(scores) if self.rule_of(score)]
         foreign = {i for i in toxic if self.is_foreign(texts[i])}
         native = [i for i in toxic if i not in foreign]
         masked: dict[int, MaskedText] = {i: MaskedText(texts[i], ()) for i in foreign}
@@ -165,7 +184,7 @@ class Detoxifier:
         cases = {
             index: _Case(text, score, Attempt(Rewrite(text, ()), score, ()))
             for index, (text, score) in enumerate(zip(texts, scores, strict=True))
-            if score.overall >= self.threshold
+            if self.rule_of(score)
         }
         for case in cases.values():
             if self.is_foreign(case.text):
@@ -184,11 +203,13 @@ class Detoxifier:
         pending: list[tuple[_Case, MaskedText]] = []
         masks = self._mask([case.current.rewrite.text for case in cases])
         for case, masked in zip(cases, masks, strict=True):
+            if not case.current.rewrite.edits:
+                case.vetoes = masked.vetoes
             if masked.masked:
                 case.masked += (_on_original(case.current.rewrite, masked),)
                 pending.append((case, masked))
             elif not case.misses:
-                case.reason = "no-span"
+                case.reason = SPARED if masked.vetoes else "no-span"
         infilled = self._infill([masked for _, masked in pending])
         queues: list[tuple[_Case, list[Rewrite]]] = []
         for (case, _), proposals in zip(pending, infilled, strict=True):
@@ -228,7 +249,7 @@ class Detoxifier:
         for case in cases:
             if case.taken is not None:
                 edits.append(case.taken.rewrite.edits)
-            elif self.fallback == "redact":
+            elif self.fallback == "redact" and case.reason != SPARED:
                 edits.append(self._redacted(case))
             else:
                 edits.append(())
@@ -251,11 +272,14 @@ class Detoxifier:
                 toxicity_after=case.taken.toxicity,
                 findings=case.taken.findings,
                 misses=misses,
+                rule=self.rule_of(case.toxicity),
+                vetoes=case.vetoes,
             )
+        is_dropped = self.fallback == "drop" and case.reason != SPARED
         return Record(
             case.text,
             Verdict.UNRESOLVED,
-            None if self.fallback == "drop" else apply_edits(case.text, edits),
+            None if is_dropped else apply_edits(case.text, edits),
             case.toxicity,
             reason=case.reason,
             edits=edits,
@@ -263,6 +287,8 @@ class Detoxifier:
             toxicity_after=after,
             findings=self._nearest(case.misses),
             misses=misses,
+            rule=self.rule_of(case.toxicity),
+            vetoes=case.vetoes,
         )
 
     def _redacted(self, case: _Case) -> tuple[Edit, ...]:
@@ -291,11 +317,17 @@ class Detoxifier:
         if not texts:
             return []
         scores = _returned(self.scorer, self.scorer.score(list(texts)), len(texts))
+        limits = list(self.labels.items())
+        for label, _ in limits:
+            if label not in scores[0].by_label:
+                near = did_you_mean(label, scores[0].by_label)
+                raise ConfigError(f"the scorer knows no label {label!r}{near}")
         if len(texts) == 1:
             return scores
         return [
             self._score_alone(text)
             if is_unsettled(score.overall, self.threshold)
+            or any(is_unsettled(score.by_label[name], limit) for name, limit in limits)
             or (labels and any(map(is_unsettled, score.by_label.values())))
             else score
             for text, score in zip(texts, scores, strict=True)
@@ -355,8 +387,11 @@ class Detoxifier:
         ]
 
     def _guided(self, score: Toxicity) -> Finding:
-        passed = score.overall < self.threshold
-        return Finding("toxicity", passed, score.overall, self.threshold)
+        rule = self.rule_of(score)
+        label = rule.removeprefix("labels.")
+        if label != rule:
+            return Finding(rule, False, score.by_label[label], self.labels[label])
+        return Finding("toxicity", not rule, score.overall, self.threshold)
 
     def _check(self, check: Check, rewrites: Sequence[Rewrite]) -> list[Finding]:
         found = _returned(check, check.check(list(rewrites)), len(rewrites))

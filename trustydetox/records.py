@@ -45,15 +45,25 @@ class Attribution:
 
 
 @dataclass(frozen=True, slots=True)
+class Veto:
+    """A toxic span that stays all the same, and the name of the rule that says so."""
+
+    span: Span
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
 class MaskedText:
     """A text and the spans of it that must go.
 
     weights: strength of each masked span in [0, 1], 1 the strongest of the text.
+    vetoes: spans that would have had to go, but for a rule.
     """
 
     text: str
     masked: tuple[Span, ...]
     weights: tuple[float, ...] = ()
+    vetoes: tuple[Veto, ...] = ()
 
     def __post_init__(self) -> None:
         require_disjoint(self.masked, len(self.text))
@@ -120,6 +130,9 @@ class Record:
     toxicity_after: of the output; None where nothing was edited.
     findings: of the attempt that was taken, else of the nearest miss.
     misses: the first candidates that failed a check, in the order they were judged.
+    rule: by which the text is toxic: `threshold`, or `labels.` and a label; before it `roles.` and
+        a role where that one's words have a rule of their own. `""` where the text is clean.
+    vetoes: toxic spans of the original that a rule kept.
     """
 
     original: str
@@ -132,6 +145,8 @@ class Record:
     toxicity_after: Toxicity | None = None
     findings: tuple[Finding, ...] = ()
     misses: tuple[Attempt, ...] = ()
+    rule: str = ""
+    vetoes: tuple[Veto, ...] = ()
 
     def __post_init__(self) -> None:
         if self.output is None:

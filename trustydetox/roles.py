@@ -74,11 +74,20 @@ class Check(Protocol):
 
 
 class Action(StrEnum):
-    """What may be done to a passage of a row."""
+    """What becomes of a passage that is toxic, from least to most.
 
-    EDIT = "edit"
-    SCORE = "score"
-    LEAVE = "leave"
+    KEEP: it isn't even looked at.
+    FLAG: it leaves as it came, and its record says that it is toxic.
+    DROP: its row goes.
+    REDACT: its toxic spans give way to a mark; nothing is written in their place.
+    REWRITE: they are mended, and where that fails the pipeline's fallback is taken.
+    """
+
+    KEEP = "keep"
+    FLAG = "flag"
+    DROP = "drop"
+    REDACT = "redact"
+    REWRITE = "rewrite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +97,14 @@ class Passage:
     path: the column's name for a plain text column, else a JSON Pointer such as
         `/messages/2/content`; it is also the record's `field`.
     role: whose words (`user`, `assistant`, `completion`, …), `text` for a plain column.
+    threshold: from which toxicity on it is toxic; None for the pipeline's own.
     """
 
     path: str
     role: str
     text: str
     action: Action
+    threshold: float | None = None
 
 
 class RowFormat(Protocol):

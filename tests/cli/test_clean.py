@@ -230,24 +230,25 @@ def test_roles_say_whose_words_are_edited(run: Run, tmp_path: Path) -> None:
         return [message["content"] for message in lines(out)[0]["messages"]]
 
     assert contents() == ["you idiot", "you idiot", "you"]
-    assert contents("--roles", "user=edit, assistant=leave") == ["you idiot", "you", "you idiot"]
-    ran = run("scan", source, "--recipe", FAKE, "--roles", "system=score")
+    assert contents("--roles", "user=rewrite, assistant=keep") == ["you idiot", "you", "you idiot"]
+    ran = run("scan", source, "--recipe", FAKE, "--roles", "system=flag")
     assert [json.loads(line)["field"] for line in ran.out.splitlines()] == [
         f"/messages/{at}/content" for at in range(3)
     ]
 
 
 def test_an_unknown_action_is_refused_by_name(run: Run, rows: Path) -> None:
-    ran = run("scan", rows, "--recipe", FAKE, "--roles", "user=edti")
+    ran = run("scan", rows, "--recipe", FAKE, "--roles", "user=rewirte")
     assert ran.code == 2
     assert ran.err == (
-        "error: roles: expected edit|score|leave for 'user', got 'edti'; did you mean 'edit'?\n"
+        "error: roles: expected keep|flag|drop|redact|rewrite for 'user', got 'rewirte'; "
+        "did you mean 'rewrite'?\n"
     )
 
 
 def test_other_roles_in_a_finished_run_are_a_conflict(run: Run, rows: Path) -> None:
     out = rows.with_name("out.jsonl")
     assert run("clean", rows, "-o", out, "--recipe", FAKE).code == 0
-    ran = run("clean", rows, "-o", out, "--recipe", FAKE, "--roles", "user=edit")
+    ran = run("clean", rows, "-o", out, "--recipe", FAKE, "--roles", "user=rewrite")
     assert ran.code == 7
     assert "roles" in ran.err

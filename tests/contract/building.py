@@ -31,6 +31,7 @@ from trustydetox.embedded.ngrams import NgramWeights, load_ngrams
 from trustydetox.recipes import step_named
 from trustydetox.steps.identifying import BagScorer
 from trustydetox.steps.infilling import load_phrases, phrase_key
+from trustydetox.steps.masking import Threshold
 from trustydetox.steps.ranking import FEATURES
 from trustydetox.steps.viewing import DetectionView, KnownWords
 
@@ -99,6 +100,8 @@ def part(name: str, weights: str) -> Any:
         "limit": lambda: 0.5,
         "threshold": lambda: 0.5,
         "share": lambda: 0.5,
+        "masker": lambda: Threshold(threshold=0.5),
+        "spare": lambda: ("code", "quotation", "identity-terms", "counter-speech"),
     }
     return parts[name]()
 

@@ -10,10 +10,10 @@ def test_a_masker_that_knows_its_ties_is_told_from_one_that_does_not() -> None:
 
 
 def test_actions_are_the_words_that_row_formats_use() -> None:
-    assert [str(action) for action in Action] == ["edit", "score", "leave"]
+    assert [str(action) for action in Action] == ["keep", "flag", "drop", "redact", "rewrite"]
 
 
 def test_passages_with_equal_fields_are_equal() -> None:
-    passage = Passage("/messages/0/content", "user", "hello", Action.EDIT)
-    assert passage == Passage("/messages/0/content", "user", "hello", Action.EDIT)
-    assert passage != Passage("/messages/0/content", "user", "hello", Action.LEAVE)
+    passage = Passage("/messages/0/content", "user", "hello", Action.REWRITE)
+    assert passage == Passage("/messages/0/content", "user", "hello", Action.REWRITE)
+    assert passage != Passage("/messages/0/content", "user", "hello", Action.KEEP)

@@ -8,7 +8,7 @@ from trustydetox.errors import ConfigError, InputError
 from trustydetox.roles import Action, Passage
 from trustydetox.rows import Columns, choose_columns
 
-EDIT, SCORE = Action.EDIT, Action.SCORE
+EDIT, SCORE = Action.REWRITE, Action.FLAG
 
 
 def _chosen(*rows: dict[str, Any], fields: tuple[str, ...] = ()) -> dict[str, Action]:

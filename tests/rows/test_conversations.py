@@ -17,7 +17,7 @@ from trustydetox.rows import Columns, choose_columns
 from trustydetox.rows.jsonvalues import parse_row, replace_values
 from trustydetox.rows.pointers import parts_of, pointer_of, replaced
 
-EDIT, SCORE, LEAVE = Action.EDIT, Action.SCORE, Action.LEAVE
+EDIT, SCORE, LEAVE = Action.REWRITE, Action.FLAG, Action.KEEP
 CHAT = {
     "id": 7,
     "messages": [

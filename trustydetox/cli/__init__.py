@@ -21,6 +21,7 @@ from trustydetox.cli.report import report
 from trustydetox.cli.revert import revert
 from trustydetox.cli.review import review
 from trustydetox.cli.scan import scan
+from trustydetox.cli.schema import schema
 from trustydetox.cli.serve import serve
 from trustydetox.cli.train import train
 
@@ -66,6 +67,7 @@ app.command("push")(push)
 app.command("infer")(infer)
 app.command("serve")(serve)
 app.command("list")(list_)
+app.command("schema")(schema)
 app.command("doctor")(doctor)
 
 

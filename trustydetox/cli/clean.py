@@ -27,7 +27,7 @@ from trustydetox.cli.options import (
 from trustydetox.cli.progress import Style, show_progress
 from trustydetox.cli.summary import read_report, summary_lines, title_of
 from trustydetox.errors import ConflictError, InputError
-from trustydetox.report import RowCounts, Summary, render_page, visible
+from trustydetox.report import Gate, RowCounts, Summary, render_page, visible
 
 if TYPE_CHECKING:
     from trustydetox.corpus import Counts
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from trustydetox.detoxifier import Detoxifier
     from trustydetox.recipes import Recipe
 
+GATE_FAILED = 1
 TOO_MANY_BAD = 4
 
 MaxBad = Annotated[
@@ -59,6 +60,15 @@ def clean(
     field: Field = None,
     roles: Roles = "",
     recipe: RecipeName = "mini",
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE.yaml",
+            help="When a text is toxic, what is done then, what is let stand, and how much is too "
+            "much: strict, balanced, keep-identity-terms or a file. Options win over it.",
+            show_default=False,
+        ),
+    ] = None,
     threshold: Threshold = None,
     fallback: Annotated[
         Literal["drop", "redact", "keep"] | None,
@@ -91,6 +101,15 @@ def clean(
         ),
     ] = None,
     max_bad: MaxBad = 0,
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RATE>LIMIT",
+            help="Exit with 1 when this holds, such as drop_rate>0.02; the output is written all "
+            "the same. May be given again.",
+            show_default=False,
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Write nothing; count what would be done.")
     ] = False,
@@ -127,15 +146,18 @@ def clean(
     """Mend the toxic spans of a file's texts; all else stays as it is, byte for byte."""
     from trustydetox.corpus import clean_file, run_folder
     from trustydetox.corpus.runs.folder import versions
-    from trustydetox.recipes import models_of, read_recipe, settings_of
+    from trustydetox.recipes import Policy, models_of, read_policy, read_recipe, settings_of
 
-    chosen = read_recipe(
-        recipe,
-        threshold=threshold,
-        fallback=fallback,
-        allow=_words(allow_list),
-        deny=_words(deny_list),
-    )
+    rules = Policy() if policy is None else read_policy(policy)
+    gates = [Gate.of(one) for one in (*rules.fail_on, *(fail_on or ()))]
+    given = {
+        "threshold": threshold,
+        "fallback": fallback,
+        "allow": _words(allow_list),
+        "deny": _words(deny_list),
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    chosen = read_recipe(recipe, **(rules.overrides | given))
     settings = settings_of(chosen)
     style: Style = "none" if quiet else progress
     folder = run if run is not None else run_folder(out)
@@ -169,25 +191,36 @@ def clean(
             out,
             detoxifier=pipeline if review is None else _decided(pipeline, chosen, review),
             fields=field or (),
-            roles=roles_in(roles),
+            roles=rules.actions | roles_in(roles),
+            thresholds=rules.thresholds,
             run=run,
             fresh=fresh,
             dry_run=dry_run,
-            settings={"recipe": settings, "models": models_of(chosen), **_identity(review)},
+            settings={
+                "recipe": settings,
+                "models": models_of(chosen),
+                "policy": policy,
+                **_identity(review),
+            },
             observe=summary.add,
             progress=advance,
             documents=documents,
         )
+    numbers = report(counts) if dry_run else read_report(folder)
     if style == "json":
-        said = report(counts) if dry_run else read_report(folder)
-        end = {"event": "end", "command": "clean", "rows": said["rows"], "texts": said["texts"]}
+        end = {"event": "end", "command": "clean"} | {k: numbers[k] for k in ("rows", "texts")}
         print(json.dumps(end | {"run": None if dry_run else str(folder)}), file=sys.stderr)
     elif style == "auto":
-        for line in summary_lines(report(counts) if dry_run else read_report(folder)):
+        for line in summary_lines(numbers):
             print(line, file=sys.stderr)
         last = "nothing was written: --dry-run" if dry_run else f"run folder: {folder}"
         print(visible(last), file=sys.stderr)
+    failures = [failure for gate in gates if (failure := gate.failure(numbers))]
+    for failure in failures:
+        print(f"error: {failure}", file=sys.stderr)
     end_with_bad_rows(counts.quarantined, max_bad)
+    if failures:
+        raise typer.Exit(GATE_FAILED)
 
 
 @contextmanager

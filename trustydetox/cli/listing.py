@@ -1,17 +1,26 @@
-"""`trustydetox list`: the recipes and steps that can be named."""
+"""`trustydetox list`: the recipes, policies and steps that can be named."""
 
 from __future__ import annotations
 
 import inspect
 
 from trustydetox.errors import DetoxError
-from trustydetox.recipes import ROLES, read_recipe, recipe_names, step_named, step_names
+from trustydetox.recipes import (
+    ROLES,
+    policy_names,
+    read_policy,
+    read_recipe,
+    recipe_names,
+    step_named,
+    step_names,
+)
 from trustydetox.report import visible
 
 
 def list_() -> None:
-    """Show the recipes and the steps, built in and from plug-ins, each in a line."""
+    """Show the recipes, policies and steps, built in and from plug-ins, each in a line."""
     sections = {"Recipes": [(name, read_recipe(name).description) for name in recipe_names()]}
+    sections["Policies"] = [(name, read_policy(name).description) for name in policy_names()]
     for group in ROLES:
         sections[group.capitalize()] = [
             (name, _first_line(group, name)) for name in step_names(group)

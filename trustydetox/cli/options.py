@@ -65,8 +65,9 @@ Roles = Annotated[
     str,
     typer.Option(
         metavar="ROLE=ACTION,…",
-        help="What to do with whose words in a conversation: edit, score or leave. Without it: "
-        "assistant=edit, user=score, and all others are left.",
+        help="What becomes of whose toxic words in a conversation: rewrite, redact, drop (their "
+        "row), flag (in the record) or keep (unread). Without it: assistant=rewrite, user=flag, "
+        "and all others keep.",
         show_default=False,
     ),
 ]

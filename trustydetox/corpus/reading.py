@@ -13,6 +13,7 @@ from trustydetox.roles import Action, Passage
 from trustydetox.rows import Columns, Reader, Row, choose_columns
 
 NO_ROLES: Mapping[str, Action] = {}
+NO_THRESHOLDS: Mapping[str, float] = {}
 
 
 class Found(NamedTuple):
@@ -30,7 +31,8 @@ class PassageReader:
     anything is made of it.
 
     fields: as in `choose_columns`.
-    roles: what may be done to whose words in a conversation, where not what `Columns` says.
+    roles, thresholds: what becomes of whose words and from which toxicity on, where not what
+        `Columns` says.
     is_whole: whether the values of all columns are needed, not those of the chosen ones alone.
     window_rows: at most so many rows at a time.
     columns: what was chosen; None as long as no readable row has come.
@@ -41,6 +43,7 @@ class PassageReader:
         reader: Reader,
         fields: Sequence[str],
         roles: Mapping[str, Action],
+        thresholds: Mapping[str, float] = NO_THRESHOLDS,
         *,
         is_whole: bool = False,
         window_rows: int = WINDOW_ROWS,
@@ -48,6 +51,7 @@ class PassageReader:
         self._reader = reader
         self._fields = fields
         self._roles = roles
+        self._thresholds = thresholds
         self.columns: Columns | None = self._chosen([])
         wanted = None
         if self.columns is not None and not is_whole:
@@ -71,7 +75,7 @@ class PassageReader:
         columns = choose_columns(self._fields, self._reader.columns, rows)
         if columns is None:
             return None
-        return replace(columns, roles={**columns.roles, **self._roles})
+        return replace(columns, roles={**columns.roles, **self._roles}, thresholds=self._thresholds)
 
     def _found(self, row: Row) -> Found:
         if row.error or self.columns is None:

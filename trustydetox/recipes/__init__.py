@@ -5,6 +5,7 @@ from __future__ import annotations
 from trustydetox.recipes.building import build_recipe, load_recipe
 from trustydetox.recipes.lookup import ROLES, step_named, step_names
 from trustydetox.recipes.parts import models_of
+from trustydetox.recipes.policy import Policy, policy_names, read_policy
 from trustydetox.recipes.recipe import (
     Recipe,
     Step,
@@ -16,11 +17,14 @@ from trustydetox.recipes.recipe import (
 
 __all__ = [
     "ROLES",
+    "Policy",
     "Recipe",
     "Step",
     "build_recipe",
     "load_recipe",
     "models_of",
+    "policy_names",
+    "read_policy",
     "read_recipe",
     "recipe_names",
     "settings_of",

@@ -46,6 +46,8 @@ def build_recipe(recipe: Recipe) -> Detoxifier:
     lists = {key: words for key in ("allow", "deny") if (words := getattr(recipe, key))}
     if lists:
         masker = Step(step=masker.step, settings={**masker.settings, **lists})
+    if recipe.spare:
+        masker = Step(step="sparing", settings={"masker": masker, "spare": recipe.spare})
     return Detoxifier(
         scorer=scorer,
         attributor=_made("attributors", recipe.attributor, parts, shared),
@@ -53,6 +55,7 @@ def build_recipe(recipe: Recipe) -> Detoxifier:
         infiller=_made("infillers", recipe.infiller, parts, shared),
         checks=tuple(_made("checks", check, parts, shared) for check in recipe.checks),
         threshold=recipe.threshold,
+        labels=recipe.labels,
         fallback=recipe.fallback,
         redaction=recipe.redaction,
         rounds=recipe.rounds,

@@ -46,7 +46,9 @@ class Recipe(BaseModel):
     """Everything that decides what a run does to a text.
 
     language: the one that the steps read; None where they read any.
+    labels: thresholds of labels of the scorer's, from each of which on a text is toxic too.
     allow, deny: words that are never, and always, masked in a toxic text.
+    spare: contexts in which words are never masked, by the names that `Sparing` knows.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,11 +62,13 @@ class Recipe(BaseModel):
     infiller: Step
     checks: Annotated[tuple[Step, ...], Field(min_length=1)]
     threshold: Annotated[float, Field(gt=0, le=1)] = 0.5
+    labels: Mapping[str, Annotated[float, Field(gt=0, le=1)]] = Field(default_factory=dict)
     fallback: Fallback = "drop"
     redaction: str = "[removed]"
     rounds: Annotated[int, Field(ge=1)] = 3
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
+    spare: tuple[str, ...] = ()
 
 
 def recipe_names() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trustydetox.report.gates import Gate
 from trustydetox.report.history import Entry, read_entry, read_records
 from trustydetox.report.rendering import card_style, render_card, render_page
 from trustydetox.report.samples import Piece, Sample, action_of, sample_of
@@ -10,6 +11,7 @@ from trustydetox.report.visible import visible
 
 __all__ = [
     "Entry",
+    "Gate",
     "Piece",
     "RowCounts",
     "Sample",

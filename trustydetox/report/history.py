@@ -17,6 +17,7 @@ from trustydetox.records import (
     Rewrite,
     Toxicity,
     Verdict,
+    Veto,
 )
 from trustydetox.spans import Edit, Span
 
@@ -86,6 +87,10 @@ def read_entry(line: Mapping[str, Any]) -> Entry:
                 _findings(miss["findings"]),
             )
             for miss in line.get("misses", ())
+        ),
+        rule=line.get("rule", ""),
+        vetoes=tuple(
+            Veto(Span(one["start"], one["end"]), one["rule"]) for one in line.get("vetoes", ())
         ),
     )
     return Entry(line["row"], line["field"], record, line.get("file", ""))

@@ -33,12 +33,12 @@ SCORED = frozenset({"prompt", "rejected", "instruction", "input"})
 """Only scored unless named: mending what a preference rejects would destroy the preference."""
 
 ROLES: Mapping[str, Action] = {
-    "text": Action.EDIT,
-    "assistant": Action.EDIT,
-    "user": Action.SCORE,
-    "system": Action.LEAVE,
-    "developer": Action.LEAVE,
-    "tool": Action.LEAVE,
+    "text": Action.REWRITE,
+    "assistant": Action.REWRITE,
+    "user": Action.FLAG,
+    "system": Action.KEEP,
+    "developer": Action.KEEP,
+    "tool": Action.KEEP,
 }
 """What may be done to whose words in a conversation, unless told otherwise."""
 
@@ -60,7 +60,7 @@ ALIASES = {
 LABEL = "label"
 """TRL's column that says, in unpaired preferences, whether the completion is a good one."""
 
-_STRENGTH = {Action.LEAVE: 0, Action.SCORE: 1, Action.EDIT: 2}
+_STRENGTH = {action: at for at, action in enumerate(Action)}
 
 
 class _Place(NamedTuple):
@@ -76,12 +76,14 @@ class _Place(NamedTuple):
 class Columns:
     """The RowFormat of named columns; each holds a text or a conversation.
 
-    roles: what may be done to whose words in a conversation; no more than the column allows.
-        A role that isn't among them is left alone.
+    roles: what becomes of whose words in a conversation, and of a column of plain text; no more
+        than the column allows. A role that isn't among them is left alone.
+    thresholds: from which toxicity on whose words are toxic, where not from the pipeline's.
     """
 
     actions: Mapping[str, Action]
     roles: Mapping[str, Action] = field(default_factory=lambda: dict(ROLES))
+    thresholds: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.actions:
@@ -101,14 +103,15 @@ class Columns:
         for name, action in self.actions.items():
             if name == "completion" and row.get(LABEL) is False:
                 # An unpaired preference: what it rejects must stay as bad as it is.
-                action = _weaker(action, Action.SCORE)
+                action = _weaker(action, Action.FLAG)
             for place in _places(name, row):
                 allowed = action
-                if place.is_message:
-                    allowed = _weaker(action, self.roles.get(place.role, Action.LEAVE))
-                if allowed is not Action.LEAVE:
+                if place.is_message or place.role == "text":
+                    allowed = _weaker(action, self.roles.get(place.role, Action.KEEP))
+                if allowed is not Action.KEEP:
                     path = pointer_of(*place.parts)
-                    passages.append(Passage(path, place.role, place.text, allowed))
+                    threshold = self.thresholds.get(place.role)
+                    passages.append(Passage(path, place.role, place.text, allowed, threshold))
         return passages
 
     def write(
@@ -223,7 +226,7 @@ def choose_columns(
         # A file of nothing but prompts is a file of texts.
         if len(scored) == len(chosen):
             scored = set()
-        return Columns({name: Action.SCORE if name in scored else Action.EDIT for name in chosen})
+        return Columns({name: Action.FLAG if name in scored else Action.REWRITE for name in chosen})
     if not rows:
         return None
     listed = ", ".join(map(repr, texts)) or "none"
@@ -241,7 +244,7 @@ def _named(fields: Sequence[str], texts: Mapping[str, bool]) -> Columns:
             raise InputError(f"no column is called {name!r}{near} (columns: {listed})")
         if not texts[name]:
             raise InputError(f"column {name!r} holds no text")
-    return Columns(dict.fromkeys(fields, Action.EDIT))
+    return Columns(dict.fromkeys(fields, Action.REWRITE))
 
 
 def _is_numeric(name: str, rows: Sequence[Mapping[str, Any]]) -> bool:

@@ -12,6 +12,7 @@ _ATTRIBUTING = "trustydetox.steps.attributing"
 _DIVERGING = "trustydetox.steps.diverging"
 _IDENTIFYING = "trustydetox.steps.identifying"
 _MASKING = "trustydetox.steps.masking"
+_SPARING = "trustydetox.steps.sparing"
 _INFILLING = "trustydetox.steps.infilling"
 _EDITING = "trustydetox.steps.editing"
 _RANKING = "trustydetox.steps.ranking"
@@ -38,6 +39,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "maskers": {
         "threshold": f"{_MASKING}:Threshold",
         "share-of-strongest": f"{_MASKING}:ShareOfStrongest",
+        "sparing": f"{_SPARING}:Sparing",
     },
     "infillers": {
         "delete": f"{_INFILLING}:Delete",

@@ -155,7 +155,9 @@ def test_conversations_are_mended_message_by_message() -> None:
     assert cleaned.dataset["messages"][0][0]["content"] == "you idiot"
     assert cleaned.dataset[1] == given_[1]
     assert cleaned.dataset.features == given_.features
-    all_of_it = clean_dataset(given_, recipe=detoxifier(), roles={"user": "edit", "system": "edit"})
+    all_of_it = clean_dataset(
+        given_, recipe=detoxifier(), roles={"user": "rewrite", "system": "rewrite"}
+    )
     assert [row[0]["content"] for row in all_of_it.dataset["messages"]] == ["you", ""]
 
 
@@ -354,7 +356,7 @@ def fingerprint(**options: Any) -> str:
         {"threshold": 0.7},
         {"fallback": "keep"},
         {"fields": ["text"]},
-        {"roles": {"user": "edit"}},
+        {"roles": {"user": "rewrite"}},
         {"recipe": detoxifier(scorer=WordScorer({"idiot": 0.8}))},
     ],
     ids=lambda options: next(iter(options)),

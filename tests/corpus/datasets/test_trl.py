@@ -263,13 +263,13 @@ def test_the_settings_stand_beside_those_of_trl(tmp_path: Path) -> None:
         "detox_fields: [messages]\n"
     )
     *_, mixture, detox = parsed(
-        "--config", str(config), "--detox_roles", "user=edit", "--detox_fallback", "keep"
+        "--config", str(config), "--detox_roles", "user=rewrite", "--detox_fallback", "keep"
     )
     assert detox == DetoxConfig(
         detox_threshold=0.6,
         detox_fallback="keep",
         detox_fields=["messages"],
-        detox_roles="user=edit",
+        detox_roles="user=rewrite",
     )
     assert mixture.datasets[0].path == "json"
 

@@ -33,7 +33,7 @@ def workers(make: Callable[[], Detoxifier], count: int = 2, *, threshold: float 
 
 
 def texts(*said: str) -> list[Task]:
-    return [Task(text, True) for text in said]
+    return [Task(text) for text in said]
 
 
 def noisy() -> Detoxifier:
@@ -175,7 +175,7 @@ from trustydetox.corpus.engines.workers import Workers
 from trustydetox.corpus.engines.results import Task
 
 with Workers(detoxifier, 2, threshold=0.5, fallback="drop") as engine:
-    engine.submit([Task("fine", True)])
+    engine.submit([Task("fine")])
     engine.take()
     print("begun", flush=True)
     time.sleep(60)

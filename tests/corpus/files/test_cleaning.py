@@ -308,7 +308,7 @@ def test_the_manifest_says_what_ran_on_what(tmp_path: Path) -> None:
     assert manifest["input"]["bytes"] == manifest["output"]["bytes"] == 17
     assert manifest["input"]["sha256"] == manifest["output"]["sha256"]
     assert manifest["counts"]["read"] == 1
-    assert manifest["columns"] == {"text": "edit"}
+    assert manifest["columns"] == {"text": "rewrite"}
     assert "torch" in manifest["versions"]
 
 

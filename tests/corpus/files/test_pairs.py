@@ -122,7 +122,7 @@ def test_sharegpt_becomes_role_and_content(tmp_path: Path) -> None:
         ({"messages": [said("assistant", "idiot")]}, {}, "nothing is said before it"),
         (
             {"messages": [said("user", "idiot"), said("assistant", "fine")]},
-            {"roles": {"user": Action.EDIT}},
+            {"roles": {"user": Action.REWRITE}},
             "the assistant doesn't say it",
         ),
         (

@@ -49,13 +49,13 @@ def test_a_text_on_the_threshold_is_toxic(tmp_path: Path) -> None:
 
 def test_toxic_is_decided_before_numbers_are_shortened() -> None:
     found = Found("a", Toxicity(0.49999), None)
-    line = found_object(0, "text", found, 0.5)
+    line = found_object(0, "text", found)
     assert (line["toxicity"], line["toxic"]) == (0.5, False)
 
 
 def test_spans_without_weights_are_all_the_strongest() -> None:
     found = Found("a b", Toxicity(0.9), MaskedText("a b", (Span(0, 1), Span(2, 3))))
-    weights = [span["weight"] for span in found_object(0, "text", found, 0.5)["spans"]]
+    weights = [span["weight"] for span in found_object(0, "text", found)["spans"]]
     assert weights == [1.0, 1.0]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from trustydetox.detoxifier import Detoxifier, Fallback
 from trustydetox.errors import ConfigError, did_you_mean
-from trustydetox.recipes import Recipe, build_recipe, models_of, read_recipe, settings_of
+from trustydetox.recipes import Policy, Recipe, build_recipe, models_of, read_recipe, settings_of
 from trustydetox.roles import Action
 
 
@@ -33,17 +33,32 @@ class Chosen:
 
 
 def choose(
-    recipe: str | Path | Detoxifier, threshold: float | None, fallback: Fallback | None
+    recipe: str | Path | Detoxifier,
+    threshold: float | None,
+    fallback: Fallback | None,
+    policy: Policy | None = None,
 ) -> Chosen:
-    """What a recipe's name, its file or a pipeline stands for; None replaces no setting.
+    """What a recipe's name, its file or a pipeline stands for under a policy.
+
+    threshold, fallback: win over the policy's, which win over the recipe's; None replaces nothing.
 
     A pipeline that was put together in Python is known by the hash that `datasets` gives it, or,
     where it can't be hashed, by a number that no other process has.
     """
+    policy = policy or Policy()
     if not isinstance(recipe, Detoxifier):
-        read = read_recipe(recipe, threshold=threshold, fallback=fallback)
+        given = {"threshold": threshold, "fallback": fallback}
+        given = {name: value for name, value in given.items() if value is not None}
+        read = read_recipe(recipe, **(policy.overrides | given))
         settings = settings_of(read)
         return Chosen(source=read, recipe=settings, models=models_of(read))
+    if policy.overrides.keys() - {"threshold", "fallback"}:
+        raise ConfigError(
+            f"policy {policy.name!r} chooses words or labels, which a pipeline that was put "
+            "together in Python has chosen already: name a recipe"
+        )
+    threshold = policy.threshold if threshold is None else threshold
+    fallback = policy.fallback if fallback is None else fallback
     made = replace(
         recipe,
         threshold=recipe.threshold if threshold is None else threshold,

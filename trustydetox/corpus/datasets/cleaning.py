@@ -26,6 +26,7 @@ from trustydetox.corpus.runs.folder import COPY, RunFolder, read_manifest, versi
 from trustydetox.corpus.runs.outputs import Digested, plain_errors
 from trustydetox.detoxifier import Detoxifier, Fallback
 from trustydetox.errors import ConfigError, InputError
+from trustydetox.recipes import Policy, read_policy
 from trustydetox.roles import Action
 
 ORIGINAL = f"{COPY}.parquet"
@@ -72,6 +73,7 @@ class _Job(NamedTuple):
     chosen: Chosen
     fields: Sequence[str]
     roles: Mapping[str, Action]
+    thresholds: Mapping[str, float]
     run: Path | None
     fresh: bool
 
@@ -80,6 +82,7 @@ def clean_dataset(
     dataset: Any,
     *,
     recipe: str | Path | Detoxifier = "mini",
+    policy: str | Path | None = None,
     threshold: float | None = None,
     fallback: Fallback | None = None,
     fields: Sequence[str] = (),
@@ -98,21 +101,26 @@ def clean_dataset(
         `datasets` under a fingerprint of the data, all settings and the models' hashes, and
         processes that are started together wait for the one that cleans. A stream is cleaned
         while it is read, each time anew, and counted in the process that reads it.
-    fallback: None is the recipe's; built-in ones drop.
+    policy: a built-in policy's name or the path of a YAML file; its budgets are for the reader
+        of the report to check.
+    fallback: None is the policy's or the recipe's; built-in recipes drop.
     fields: the columns to clean; without them TRL's, of which `prompt` and `rejected` are only
         scored, else the only one that holds text or conversations.
-    roles: role -> `edit`, `score` or `leave`: what may be done to whose words in a conversation.
-        Without it what the assistant says is edited, what the user says is scored.
+    roles: role -> `rewrite`, `redact`, `drop`, `flag` or `keep`: what becomes of whose toxic
+        words in a conversation. Without it what the assistant says is rewritten, what the user
+        says is flagged.
     run: a folder for records, report, quarantine and the rows as they came, like that of
         `trustydetox clean`; of a dictionary, a folder with one for each split. Datasets only.
     fresh: clean anew, whatever the cache holds, and replace a finished run in `run`.
     """
     if isinstance(fields, str):
         raise ConfigError("fields: expected a list of columns, got one str: pass [column]")
+    rules = Policy() if policy is None else read_policy(policy)
     job = _Job(
-        choose(recipe, threshold, fallback),
+        choose(recipe, threshold, fallback, rules),
         tuple(fields),
-        actions(roles),
+        rules.actions | actions(roles),
+        rules.thresholds,
         None if run is None else Path(run),
         fresh,
     )
@@ -155,7 +163,7 @@ def _clean_splits(dataset: Any, job: _Job) -> Cleaned:
 
 def _clean_stream(dataset: Any, job: _Job) -> Cleaned:
     _require_no_run(job, "an IterableDataset, which may never end")
-    cleaned, stream = stream_of(dataset, job.chosen, job.fields, job.roles)
+    cleaned, stream = stream_of(dataset, job.chosen, job.fields, job.roles, job.thresholds)
     return Cleaned(cleaned, lambda: stream.outcome, {})
 
 
@@ -163,7 +171,7 @@ def _clean_frame(frame: Any, job: _Job) -> Cleaned:
     _require_no_run(job, "a data frame: Dataset.from_pandas makes a Dataset of it")
     account = Account(job.chosen.recipe)
     edits: list[Edits | None] = []
-    for window in PassageReader(FrameReader(frame), job.fields, job.roles):
+    for window in PassageReader(FrameReader(frame), job.fields, job.roles, job.thresholds):
         edits += mend(window, job.chosen.detoxifier, account)
     outcome = account.outcome
     return Cleaned(with_edits(frame, edits), lambda: outcome, {})
@@ -196,6 +204,7 @@ def _fingerprint(dataset: Any, job: _Job) -> str:
         "models": job.chosen.models,
         "fields": job.fields,
         "roles": job.roles,
+        "thresholds": job.thresholds,
         "version": versions().get("trustydetox"),
     }
     content = json.dumps(what, sort_keys=True, default=str).encode()
@@ -216,7 +225,7 @@ def _clean_into(entry: Entry, dataset: Any, job: _Job, fingerprint: str) -> None
     """Clean a dataset into its place in the cache, and write its run folder if one is wanted."""
     with plain_errors(str(entry.part)), ExitStack() as stack:
         plan = _plan(dataset, job)
-        passages = PassageReader(DatasetReader(dataset), job.fields, job.roles)
+        passages = PassageReader(DatasetReader(dataset), job.fields, job.roles, job.thresholds)
         folder = original = None
         if job.run is not None:
             folder = stack.enter_context(RunFolder(job.run, plan, fresh=job.fresh))
@@ -250,6 +259,7 @@ def _plan(dataset: Any, job: _Job) -> dict[str, Any]:
         "fallback": job.chosen.recipe["fallback"],
         "fields": list(job.fields),
         "roles": dict(job.roles),
+        "thresholds": dict(job.thresholds),
         "input": {"path": "dataset", "fingerprint": dataset._fingerprint},
         "output": {"path": "-"},
     }

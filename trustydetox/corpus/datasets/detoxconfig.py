@@ -24,6 +24,9 @@ class DetoxConfig:
     detox_recipe: str = field(
         default="mini", metadata={"help": "A built-in recipe, or the path of a YAML file."}
     )
+    detox_policy: str | None = field(
+        default=None, metadata={"help": "A built-in policy, or the path of a YAML file."}
+    )
     detox_threshold: float | None = field(
         default=None,
         metadata={"help": "A text of this toxicity or more is toxic. Without it: the recipe's."},
@@ -41,7 +44,10 @@ class DetoxConfig:
     )
     detox_roles: str = field(
         default="",
-        metadata={"help": "ROLE=ACTION,…: edit, score or leave whose words in a conversation."},
+        metadata={
+            "help": "ROLE=ACTION,…: what becomes of whose toxic words in a conversation: rewrite, "
+            "redact, drop, flag or keep."
+        },
     )
     detox_run: str | None = field(
         default=None,
@@ -53,6 +59,7 @@ class DetoxConfig:
         return clean_dataset(
             dataset,
             recipe=self.detox_recipe,
+            policy=self.detox_policy,
             threshold=self.detox_threshold,
             fallback=self.detox_fallback,
             fields=self.detox_fields,

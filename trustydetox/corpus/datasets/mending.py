@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import IO, Any
 
-from trustydetox.corpus.engines.results import Task, judged
+from trustydetox.corpus.engines.results import judged, task_of
 from trustydetox.corpus.reading import Found
 from trustydetox.corpus.runs.counts import Counts
 from trustydetox.corpus.runs.folder import QUARANTINE, RECORDS, RunFolder, versions
@@ -18,7 +18,7 @@ from trustydetox.corpus.runs.recordlines import record_line
 from trustydetox.detoxifier import Detoxifier
 from trustydetox.records import Record
 from trustydetox.report import RowCounts, Summary, render_page
-from trustydetox.roles import Action, Passage
+from trustydetox.roles import Passage
 from trustydetox.rows import Row
 
 MOST_REASONS = 1000
@@ -140,8 +140,7 @@ def mend(window: Sequence[Found], detoxifier: Detoxifier, account: Account) -> l
 
 def judge(passages: Sequence[Passage], detoxifier: Detoxifier) -> list[Record | str]:
     """A record, or a reason to set the row aside, for each passage."""
-    tasks = [Task(one.text, one.action is Action.EDIT) for one in passages]
-    return judged(detoxifier, tasks)
+    return judged(detoxifier, [task_of(one) for one in passages])
 
 
 def settle(

@@ -77,7 +77,11 @@ class Stream:
 
 
 def stream_of(
-    dataset: Any, chosen: Chosen, fields: Sequence[str], roles: Mapping[str, Action]
+    dataset: Any,
+    chosen: Chosen,
+    fields: Sequence[str],
+    roles: Mapping[str, Action],
+    thresholds: Mapping[str, float],
 ) -> tuple[Any, Stream]:
     """The dataset that cleans as it is read, and what counts its rows.
 
@@ -89,7 +93,7 @@ def stream_of(
     columns = _columns(dataset, fields)
     stream = Stream(
         chosen,
-        replace(columns, roles={**columns.roles, **roles}),
+        replace(columns, roles={**columns.roles, **roles}, thresholds=thresholds),
         Account(chosen.recipe),
     )
     cleaned = dataset.map(

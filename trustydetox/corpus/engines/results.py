@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from trustydetox.corpus.engines.batching import try_all
@@ -20,18 +22,37 @@ from trustydetox.records import (
     Rewrite,
     Toxicity,
     Verdict,
+    Veto,
 )
+from trustydetox.roles import Action, Passage
 from trustydetox.spans import Edit, Span, apply_edits
 
 SCORE_ONLY = "score-only"
 """Why a toxic text that is only scored is unresolved."""
 
 
+POLICY = "policy"
+"""Why a toxic text is unresolved that was never to be mended, but redacted or dropped."""
+
+
 class Task(NamedTuple):
-    """A text, and whether it may be edited or is only scored."""
+    """A text, what becomes of it if it is toxic, and what decides that it is.
+
+    threshold: None for the pipeline's.
+    role: whose words it is, where the policy has a rule for them; it goes into the record's rule.
+    """
 
     text: str
-    may_edit: bool
+    action: Action = Action.REWRITE
+    threshold: float | None = None
+    role: str = ""
+
+
+def task_of(passage: Passage) -> Task:
+    """What there is to do about a passage."""
+    has_rule = passage.threshold is not None or passage.action is not Action.REWRITE
+    role = passage.role if has_rule else ""
+    return Task(passage.text, passage.action, passage.threshold, role)
 
 
 def result_lines(detoxifier: Detoxifier, tasks: Sequence[Task]) -> bytes:
@@ -40,26 +61,56 @@ def result_lines(detoxifier: Detoxifier, tasks: Sequence[Task]) -> bytes:
 
 
 def judged(detoxifier: Detoxifier, tasks: Sequence[Task]) -> list[Record | str]:
-    """A record, or a reason to set its row aside, for each task; all are one window."""
-    edited = [task.text for task in tasks if task.may_edit]
-    scored = [task.text for task in tasks if not task.may_edit]
+    """A record, or a reason to set its row aside, for each task.
 
-    def mend(texts: Sequence[str]) -> list[Record]:
+    Tasks of one action and threshold are one window.
+    """
+    groups: dict[tuple[Action, float | None], list[int]] = {}
+    for at, task in enumerate(tasks):
+        groups.setdefault((task.action, task.threshold), []).append(at)
+    results: dict[int, Record | str] = {}
+    for (action, threshold), places in groups.items():
+        pipeline = detoxifier if threshold is None else replace(detoxifier, threshold=threshold)
+        texts = [tasks[at].text for at in places]
+        results |= zip(places, try_all(texts, partial(_done, pipeline, action)), strict=True)
+    return [_named(results[at], task.role) for at, task in enumerate(tasks)]
+
+
+def _done(detoxifier: Detoxifier, action: Action, texts: Sequence[str]) -> list[Record]:
+    """The records of texts of which all have one fate if they are toxic."""
+    if action is Action.REWRITE:
         return list(detoxifier.run(texts, batch_size=len(texts)))
+    if action is Action.REDACT:
+        pipeline = replace(detoxifier, infiller=_Nothing(), fallback="redact")
+        return [
+            replace(record, reason=POLICY) if record.reason == "no-candidate" else record
+            for record in pipeline.run(texts, batch_size=len(texts))
+        ]
+    scores = zip(texts, detoxifier.score(texts), strict=True)
+    return [_scored(detoxifier, action, text, score) for text, score in scores]
 
-    def score(texts: Sequence[str]) -> list[Record]:
-        scores = detoxifier.score(texts)
-        return [_scored(detoxifier, *pair) for pair in zip(texts, scores, strict=True)]
 
-    mended = iter(try_all(edited, mend))
-    kept = iter(try_all(scored, score))
-    return [next(mended if task.may_edit else kept) for task in tasks]
-
-
-def _scored(detoxifier: Detoxifier, text: str, score: Toxicity) -> Record:
-    if score.overall < detoxifier.threshold:
+def _scored(detoxifier: Detoxifier, action: Action, text: str, score: Toxicity) -> Record:
+    rule = detoxifier.rule_of(score)
+    if not rule:
         return Record(text, Verdict.CLEAN, text, score)
-    return Record(text, Verdict.UNRESOLVED, text, score, reason=SCORE_ONLY)
+    if action is Action.DROP:
+        return Record(text, Verdict.UNRESOLVED, None, score, reason=POLICY, rule=rule)
+    return Record(text, Verdict.UNRESOLVED, text, score, reason=SCORE_ONLY, rule=rule)
+
+
+def _named(result: Record | str, role: str) -> Record | str:
+    """The result with the role before its rule, where there are both."""
+    if isinstance(result, str) or not result.rule or not role:
+        return result
+    return replace(result, rule=f"roles.{role}.{result.rule}")
+
+
+class _Nothing:
+    """The infiller of texts that are redacted: it has nothing to put in place of anything."""
+
+    def infill(self, masked: Sequence[MaskedText], /) -> list[tuple[Rewrite, ...]]:
+        return [() for _ in masked]
 
 
 def result_line(result: Record | str) -> bytes:
@@ -80,6 +131,8 @@ def result_line(result: Record | str) -> bytes:
         "masked": None if masked is None else [[one.start, one.end] for one in masked.masked],
         "weights": [] if masked is None else [_short(weight) for weight in masked.weights],
         "findings": _findings(result.findings),
+        "rule": result.rule,
+        "vetoes": [[one.span.start, one.span.end, one.rule] for one in result.vetoes],
         "misses": [
             [_short(one.toxicity.overall), _edits(one.rewrite.edits), _findings(one.findings)]
             for one in result.misses
@@ -115,6 +168,8 @@ def read_result(line: bytes, text: str) -> Record | str:
             Attempt(Rewrite(text, _read_edits(new)), Toxicity(score), _read_findings(findings))
             for score, new, findings in found["misses"]
         ),
+        rule=found["rule"],
+        vetoes=tuple(Veto(Span(start, end), rule) for start, end, rule in found["vetoes"]),
     )
 
 

@@ -16,7 +16,7 @@ from trustydetox.corpus.files.opening import Inputs
 from trustydetox.corpus.files.pieces import Books, answered, cut
 from trustydetox.corpus.files.settling import Journal, Observe
 from trustydetox.corpus.pacing import Pace, Progress
-from trustydetox.corpus.reading import NO_ROLES
+from trustydetox.corpus.reading import NO_ROLES, NO_THRESHOLDS
 from trustydetox.corpus.runs.counts import Counts
 from trustydetox.corpus.runs.folder import RunFolder, finished_run, run_folder
 from trustydetox.corpus.runs.outputs import plain_errors
@@ -37,6 +37,7 @@ def clean_file(
     detoxifier: Detoxifier | Engine,
     fields: Sequence[str] = (),
     roles: Mapping[str, Action] = NO_ROLES,
+    thresholds: Mapping[str, float] = NO_THRESHOLDS,
     run: str | os.PathLike[str] | None = None,
     fresh: bool = False,
     dry_run: bool = False,
@@ -61,8 +62,9 @@ def clean_file(
     detoxifier: the pipeline, for this process to run, or an engine that runs it elsewhere.
     fields: the columns to clean; without them TRL's, of which `prompt` and `rejected` are only
         scored, else the only one that holds text or conversations.
-    roles: what may be done to whose words in a conversation. Without them what the assistant says
-        is edited, what the user says is scored, all else is left alone.
+    roles: what becomes of whose toxic words in a conversation. Without them what the assistant
+        says is rewritten, what the user says is flagged, all else is kept unread.
+    thresholds: from which toxicity on whose words are toxic, where not from the pipeline's.
     run: the run folder, `DESTINATION.detox` unless given; standard output needs one.
     fresh: start over, and replace a run in that folder whatever its settings.
     dry_run: do all but write.
@@ -87,6 +89,7 @@ def clean_file(
                 members,
                 fields,
                 roles,
+                thresholds,
                 max_row_bytes=max_row_bytes,
                 window_rows=min(WINDOW_ROWS, shard_rows),
                 keeps_bytes=not dry_run,
@@ -98,7 +101,7 @@ def clean_file(
         if not dry_run:
             place = Path(run) if run is not None else run_folder(destination)
             plan = _plan(inputs, destination, place, engine, settings or {})
-            plan |= {"fields": list(fields), "roles": dict(roles)}
+            plan |= {"fields": list(fields), "roles": dict(roles), "thresholds": dict(thresholds)}
             plan["limits"] = {
                 "row_bytes": max_row_bytes,
                 "shard_rows": shard_rows,

@@ -50,6 +50,7 @@ class Inputs:
         members: Sequence[Member],
         fields: Sequence[str],
         roles: Mapping[str, Action],
+        thresholds: Mapping[str, float],
         *,
         max_row_bytes: int,
         window_rows: int,
@@ -58,6 +59,7 @@ class Inputs:
         self._members = members
         self._fields = fields
         self._roles = roles
+        self._thresholds = thresholds
         self._max_row_bytes = max_row_bytes
         self._window_rows = window_rows
         self._sources = [Source(one.source, keeps_bytes=keeps_bytes) for one in members]
@@ -134,6 +136,7 @@ class Inputs:
                 reader,
                 self._fields,
                 self._roles,
+                self._thresholds,
                 is_whole=len(tables) > 1,
                 window_rows=self._window_rows,
             )

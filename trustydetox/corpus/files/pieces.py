@@ -9,7 +9,7 @@ from itertools import islice
 from typing import IO, NamedTuple
 
 from trustydetox.corpus.engines.engine import Engine
-from trustydetox.corpus.engines.results import Task
+from trustydetox.corpus.engines.results import Task, task_of
 from trustydetox.corpus.files.opening import Opened
 from trustydetox.corpus.files.sources import Source
 from trustydetox.corpus.pacing import Pace
@@ -17,7 +17,6 @@ from trustydetox.corpus.reading import Found
 from trustydetox.corpus.runs.counts import Counts
 from trustydetox.corpus.runs.shards import SHARD_BYTES, Shards
 from trustydetox.errors import ConflictError
-from trustydetox.roles import Action
 
 
 class Piece(NamedTuple):
@@ -38,11 +37,7 @@ class Piece(NamedTuple):
     @property
     def tasks(self) -> list[Task]:
         """What there is to do, in order."""
-        return [
-            Task(passage.text, passage.action is Action.EDIT)
-            for found in self.rows
-            for passage in found.passages
-        ]
+        return [task_of(passage) for found in self.rows for passage in found.passages]
 
 
 def cut(files: Iterable[Opened], shards: Shards | None, shard_rows: int) -> Iterator[Piece]:

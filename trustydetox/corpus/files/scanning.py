@@ -96,7 +96,7 @@ def _scanned(
                     continue
                 for passage, one in zip(passages, found, strict=True):
                     if not isinstance(one, str):
-                        yield found_object(row.number, passage.path, one, detoxifier.threshold)
+                        yield found_object(row.number, passage.path, one)
             pace.end()
     finally:
         reader.close()

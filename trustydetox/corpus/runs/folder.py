@@ -41,6 +41,7 @@ DECIDING = (
     "fallback",
     "fields",
     "roles",
+    "thresholds",
     "input",
     "output",
 )

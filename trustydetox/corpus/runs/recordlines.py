@@ -21,8 +21,9 @@ def short(value: float) -> float | None:
 def record_line(row: int, field: str, record: Record, file: str = "") -> str:
     """One line of `records.jsonl`, without its line break; plain ASCII.
 
-    That of a text which isn't clean ends with what was found and tried: `spans` as a scan has
-    them, and `misses`, the candidates that failed a check.
+    That of a text which isn't clean ends with what was found and tried: the `rule` by which it is
+    toxic, `spans` as a scan has them, `vetoes`, the spans that a rule kept, and `misses`, the
+    candidates that failed a check.
 
     file: the name among several; the line starts with it.
     """
@@ -42,7 +43,12 @@ def record_line(row: int, field: str, record: Record, file: str = "") -> str:
             }
             for miss in record.misses
         ]
-        tried = f', "spans": {json.dumps(_spans(record.masked))}, "misses": {json.dumps(misses)}'
+        vetoes = [
+            {"start": one.span.start, "end": one.span.end, "rule": one.rule}
+            for one in record.vetoes
+        ]
+        tried = f', "rule": {quoted(record.rule)}, "vetoes": {json.dumps(vetoes)}'
+        tried += f', "spans": {json.dumps(_spans(record.masked))}, "misses": {json.dumps(misses)}'
     where = f'"file": {quoted(file)}, ' if file else ""
     # Put together by hand: most records are of clean texts, and this takes a third of the time.
     return (
@@ -56,13 +62,13 @@ def record_line(row: int, field: str, record: Record, file: str = "") -> str:
     )
 
 
-def found_object(row: int, field: str, found: Found, threshold: float) -> dict[str, Any]:
+def found_object(row: int, field: str, found: Found) -> dict[str, Any]:
     """What `scan` prints of one text."""
     return {
         "row": row,
         "field": field,
         "toxicity": short(found.toxicity.overall),
-        "toxic": found.toxicity.overall >= threshold,
+        "toxic": found.masked is not None,
         "by_label": {label: short(value) for label, value in found.toxicity.by_label.items()},
         "spans": _spans(found.masked),
     }

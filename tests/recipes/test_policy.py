@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from trustydetox.errors import ConfigError
+from trustydetox.recipes import Policy, policy_names, read_policy
+from trustydetox.report import Gate
+from trustydetox.roles import Action
+from trustydetox.steps.sparing import contexts
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "own.yaml"
+    path.write_text(text, "utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", ["balanced", "keep-identity-terms", "strict"])
+def test_a_preset_is_there_and_says_what_it_does(name: str) -> None:
+    assert name in policy_names()
+    assert read_policy(name).name == name
+    assert read_policy(name).description
+
+
+@pytest.mark.parametrize("name", policy_names())
+def test_the_budgets_of_a_preset_can_be_checked(name: str) -> None:
+    assert [Gate.of(one).name for one in read_policy(name).fail_on]
+
+
+def test_a_role_has_an_action_and_maybe_a_threshold(tmp_path: Path) -> None:
+    path = write(tmp_path, "roles:\n  user: drop\n  assistant: {threshold: 0.3}\n")
+    policy = read_policy(path)
+    assert policy.actions == {"user": Action.DROP, "assistant": Action.REWRITE}
+    assert policy.thresholds == {"assistant": 0.3}
+
+
+def test_only_what_a_policy_says_replaces_a_setting_of_the_recipe(tmp_path: Path) -> None:
+    path = write(tmp_path, "threshold: 0.3\nspare: [code]\nlabels: {insult: 0.4}\n")
+    assert read_policy(path).overrides == {
+        "threshold": 0.3,
+        "spare": ("code",),
+        "labels": {"insult": 0.4},
+    }
+    assert Policy().overrides == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("treshold: 0.3", "policy 'own' has no setting 'treshold'; did you mean 'threshold'?"),
+        ("threshold: 3", "policy 'own': threshold must be less than or equal to 1, got 3"),
+        ("labels: {insult: 0}", r"labels\.insult must be greater than 0, got 0"),
+        ("spare: [quotes]", r"spare\.0 must be 'identity-terms', 'quotation'"),
+    ],
+)
+def test_what_a_policy_cant_say_is_one_line(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        read_policy(write(tmp_path, text))
+
+
+def test_an_unknown_policy_gets_the_nearest_known() -> None:
+    with pytest.raises(ConfigError, match="no policy is called 'balance'; did you mean 'balanced'"):
+        read_policy("balance")
+
+
+def test_the_schema_knows_every_context_that_the_masker_knows() -> None:
+    said = Policy.model_json_schema()["properties"]["spare"]["items"]["enum"]
+    assert sorted(said) == sorted(contexts())

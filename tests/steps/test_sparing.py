@@ -1,0 +1,80 @@
+"""Toxic words that stay because of where they stand."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import pytest
+
+from trustydetox.errors import ConfigError
+from trustydetox.records import Attribution, MaskedText
+from trustydetox.spans import Span
+from trustydetox.steps.sparing import Sparing
+
+
+@dataclass(frozen=True)
+class Phrases:
+    """Masks every occurrence of some phrases, the first with half the strength."""
+
+    phrases: tuple[str, ...]
+
+    def mask(self, attribution: Attribution, /) -> MaskedText:
+        found = re.finditer("|".join(map(re.escape, self.phrases)), attribution.text)
+        spans = tuple(Span(*match.span()) for match in found)
+        weights = (1.0,) * len(spans) if len(spans) < 2 else (0.5, *(1.0,) * (len(spans) - 1))
+        return MaskedText(attribution.text, spans, weights)
+
+
+def masked(text: str, *phrases: str, spare: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """What is masked, and what isn't with the rule that keeps it."""
+    found = Sparing(masker=Phrases(phrases), spare=spare).mask(Attribution(text, (), ()))
+    return (
+        [span.of(text) for span in found.masked],
+        [f"{veto.span.of(text)}: {veto.rule}" for veto in found.vetoes],
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "phrases", "spare", "goes", "stays"),
+    [
+        # A word for people stays alone and at the end of a phrase, not in the middle of one.
+        ("so gay", ["gay"], "identity-terms", [], ["gay: identity-terms"]),
+        ("a gay moron", ["gay moron"], "identity-terms", ["moron"], ["gay: identity-terms"]),
+        ("stupid gay moron", ["stupid gay moron"], "identity-terms", ["stupid gay moron"], []),
+        ("He said “you idiot”, idiot", ["idiot"], "quotation", ["idiot"], ["idiot: quotation"]),
+        ('5" idiot 6" wide', ["idiot"], "quotation", ["idiot"], []),
+        (
+            "Don't call him an idiot. You idiot",
+            ["idiot"],
+            "counter-speech",
+            ["idiot"],
+            ["idiot: counter-speech"],
+        ),
+        ("run `idiot()`, idiot", ["idiot"], "code", ["idiot"], ["idiot: code"]),
+        ("see https://idiot.example", ["idiot"], "code", [], ["idiot: code"]),
+        ("a rectal exam", ["rectal"], "medical", [], ["rectal: medical"]),
+        ("charged with murder", ["murder"], "legal", [], ["murder: legal"]),
+        ("gay idiot", ["gay", "idiot"], "medical", ["gay", "idiot"], []),
+    ],
+)
+def test_what_goes_and_what_stays(
+    text: str, phrases: list[str], spare: str, goes: list[str], stays: list[str]
+) -> None:
+    assert masked(text, *phrases, spare=(spare,)) == (goes, stays)
+
+
+def test_every_veto_names_the_first_rule_that_keeps_it() -> None:
+    text = "`gay` and gay"
+    found = masked(text, "gay", spare=("code", "identity-terms"))
+    assert found == ([], ["gay: code", "gay: identity-terms"])
+
+
+def test_the_strongest_of_what_is_left_weighs_one() -> None:
+    masker = Sparing(masker=Phrases(("moron", "gay")), spare=("identity-terms",))
+    assert masker.mask(Attribution("moron, gay", (), ())).weights == (1.0,)
+
+
+def test_an_unknown_context_gets_the_nearest_known() -> None:
+    with pytest.raises(ConfigError, match="is called 'quotations'; did you mean 'quotation'"):
+        Sparing(masker=Phrases(("x",)), spare=("quotations",))

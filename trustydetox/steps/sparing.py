@@ -1,0 +1,146 @@
+"""Contexts in which toxic words stay: talked about, quoted or objected to, not said to anyone.
+
+Each is a set of words or a shape of text, no model: it neither understands irony nor knows who is
+speaking. The word lists are in `sparing.yaml`, and English.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache, partial
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from trustydetox.errors import ConfigError, did_you_mean
+from trustydetox.records import Attribution, MaskedText, Veto
+from trustydetox.roles import Masker, SteadyMasker
+from trustydetox.spans import Span
+from trustydetox.steps.masking import Terms
+
+_QUOTED = re.compile(r"“[^“”\n]+”|«[^«»\n]+»|(?<!\w)\"[^\"\n]+\"(?!\w)")
+_CODE = re.compile(
+    r"```.*?```|`[^`\n]+`|\b(?:https?://|www\.)\S+|[\w.+-]+@[\w-]+\.\w[\w.]*", re.DOTALL
+)
+_SENTENCE = re.compile(r"[^.!?\n]+[.!?]*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sparing:
+    """Masks what `masker` masks, but for words in the contexts named by `spare`.
+
+    A masked phrase loses such words at its ends, and one of nothing else goes unmasked; between
+    other words they stay masked. What was kept is in the `vetoes`, by the context's name.
+
+    spare: of `identity-terms` (words for groups of people), `quotation` (between double quotes or
+        guillemets), `counter-speech` (a sentence that objects to a word), `medical` and `legal`
+        (terms of the trade), `code` (fences, backticks, addresses).
+    """
+
+    masker: Masker
+    spare: tuple[str, ...]
+    _contexts: Mapping[str, Callable[[str], list[Span]]] = field(
+        init=False, repr=False, compare=False
+    )
+
+    def __post_init__(self) -> None:
+        known = contexts()
+        for name in self.spare:
+            if name not in known:
+                raise ConfigError(
+                    f"spare: no context is called {name!r}{did_you_mean(name, known)}"
+                )
+        object.__setattr__(self, "_contexts", {name: known[name] for name in self.spare})
+
+    def mask(self, attribution: Attribution, /) -> MaskedText:
+        """The spans of the inner masker, cut down, and the vetoes."""
+        masked = self.masker.mask(attribution)
+        text = masked.text
+        kept: list[tuple[Span, float]] = []
+        vetoes: dict[Span, str] = {}
+        weights = masked.weights or (1.0,) * len(masked.masked)
+        for span, weight in zip(masked.masked, weights, strict=True):
+            left: Span | None = span
+            for name, find in self._contexts.items():
+                if left is not None:
+                    before, left = left, _without(text, left, find(text))
+                    vetoes |= dict.fromkeys(_parted(text, before, left), name)
+            if left is not None:
+                kept.append((left, weight))
+        strongest = max((weight for _, weight in kept), default=1.0)
+        return MaskedText(
+            text,
+            tuple(span for span, _ in kept),
+            tuple(weight / strongest for _, weight in kept),
+            tuple(Veto(span, vetoes[span]) for span in sorted(vetoes)),
+        )
+
+    def is_near_tie(self, attribution: Attribution, margin: float, /) -> bool:
+        """What the inner masker says; True where it can't say."""
+        if not isinstance(self.masker, SteadyMasker):
+            return True
+        return self.masker.is_near_tie(attribution, margin)
+
+
+@cache
+def contexts() -> Mapping[str, Callable[[str], list[Span]]]:
+    """Name of a context -> what finds it in a text, as disjoint spans in order."""
+    words: dict[str, Any] = yaml.safe_load(
+        files("trustydetox.steps").joinpath("sparing.yaml").read_text("utf-8")
+    )
+    objections = Terms.of(words.pop("counter-speech"))
+    return {
+        **{name: Terms.of(terms).find for name, terms in words.items()},
+        "counter-speech": partial(_objecting, objections),
+        "quotation": partial(_matches, _QUOTED),
+        "code": partial(_matches, _CODE),
+    }
+
+
+def _matches(pattern: re.Pattern[str], text: str) -> list[Span]:
+    return [Span(*match.span()) for match in pattern.finditer(text)]
+
+
+def _objecting(objections: Terms, text: str) -> list[Span]:
+    """The sentences in which one of the phrases stands."""
+    found = objections.find(text)
+    return [
+        sentence
+        for sentence in _matches(_SENTENCE, text)
+        if any(sentence.start <= one.start and one.end <= sentence.end for one in found)
+    ]
+
+
+def _without(text: str, span: Span, spared: list[Span]) -> Span | None:
+    """The span without what is spared at its ends; None where nothing is left."""
+    start, end = span.start, span.end
+    changed = True
+    while changed and start < end:
+        changed = False
+        for one in spared:
+            if one.start <= start < one.end:
+                start, changed = one.end, True
+            if start < end <= one.end and one.start < end:
+                end, changed = max(one.start, start), True
+        start, end = _trimmed(text, start, end)
+    return Span(start, end) if start < end else None
+
+
+def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    while start < end and not text[start].isalnum():
+        start += 1
+    while start < end and not text[end - 1].isalnum():
+        end -= 1
+    return start, end
+
+
+def _parted(text: str, whole: Span, left: Span | None) -> Iterator[Span]:
+    """What of `whole` isn't `left`, without the spaces between them."""
+    ends = (whole.end, whole.end) if left is None else (left.start, left.end)
+    for start, end in ((whole.start, ends[0]), (ends[1], whole.end)):
+        start, end = _trimmed(text, start, end)
+        if start < end:
+            yield Span(start, end)
