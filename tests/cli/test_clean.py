@@ -252,3 +252,24 @@ def test_other_roles_in_a_finished_run_are_a_conflict(run: Run, rows: Path) -> N
     ran = run("clean", rows, "-o", out, "--recipe", FAKE, "--roles", "user=rewrite")
     assert ran.code == 7
     assert "roles" in ran.err
+
+
+def test_array_jobs_share_a_run(run: Run, rows: Path) -> None:
+    out = rows.with_name("out.jsonl")
+    command = ("clean", rows, "-o", out, "--recipe", FAKE)
+    assert run(*command, "--shard-index", 1, "--num-shards", 2).code == 0
+    ran = run(*command, "--shard-index", 0, "--num-shards", 2)
+    assert (ran.code, out.exists()) == (0, False)
+    assert "3 rows are done" in ran.err
+    assert run(*command).code == 0
+    assert len(lines(out)) == 3
+
+
+@pytest.mark.parametrize(
+    "options", ["--shard-index 0", "--num-shards 2", "--shard-index 2 --num-shards 2"]
+)
+def test_a_share_needs_both_numbers_and_the_first_the_smaller(
+    run: Run, rows: Path, options: str
+) -> None:
+    command = ("clean", rows, "-o", rows.with_name("out.jsonl"), "--recipe", FAKE)
+    assert run(*command, *options.split()).code == 2

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Run
-from trustydetox.recipes import ROLES, recipe_names, step_names
+from trustydetox.recipes import ROLES, policy_names, recipe_names, step_names
 
 # The module: its name in the package is the command's.
 looking: Any = import_module("trustydetox.cli.doctor")
@@ -22,8 +22,8 @@ def test_recipes_and_steps_are_listed_each_with_what_it_does(run: Run) -> None:
     lines = dict(
         line.strip().split(maxsplit=1) for line in ran.out.splitlines() if line.startswith("  ")
     )
-    wanted = {*recipe_names(), *(name for group in ROLES for name in step_names(group))}
-    assert set(lines) == wanted
+    steps = {name for group in ROLES for name in step_names(group)}
+    assert set(lines) == {*recipe_names(), *policy_names(), *steps}
     assert all(lines.values())
 
 

@@ -28,6 +28,7 @@ from trustydetox.records import (
     Rewrite,
     Toxicity,
     Verdict,
+    Veto,
 )
 from trustydetox.roles import Check
 from trustydetox.spans import Edit, Span
@@ -195,7 +196,56 @@ def test_a_mended_text_says_what_changed_and_what_was_measured() -> None:
             Finding("toxicity", True, 0.0, 0.5),
             Finding("words-kept", True, 2 / 3, 0.0),
         ),
+        rule="threshold",
     )
+
+
+def test_a_label_alone_can_make_a_text_toxic() -> None:
+    pipeline = detoxifier(threshold=1.0, labels={"insult": 0.9})
+    record = only(pipeline, "you idiot")
+    assert (record.verdict, record.output, record.rule) == (
+        Verdict.REWRITTEN,
+        "you",
+        "labels.insult",
+    )
+    assert only(detoxifier(threshold=1.0, labels={"insult": 0.91}), "you idiot").rule == ""
+
+
+def test_a_candidate_that_a_label_finds_toxic_fails() -> None:
+    pipeline = detoxifier(
+        threshold=1.0,
+        labels={"insult": 0.3},
+        infiller=Replacer({"idiot": ("damn", "friend")}),
+        checks=[Lacks("nothing")],
+    )
+    record = only(pipeline, "you idiot")
+    assert record.output == "you friend"
+    assert record.misses[0].findings[0] == Finding("labels.insult", False, 0.4, 0.3)
+
+
+def test_an_unknown_label_gets_the_nearest_known() -> None:
+    with pytest.raises(ConfigError, match="knows no label 'insults'; did you mean 'insult'"):
+        only(detoxifier(labels={"insults": 0.5}), "fine")
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """Masks nothing of an insult, and says why."""
+
+    def mask(self, attribution: Attribution, /) -> MaskedText:
+        text = attribution.text
+        return MaskedText(text, (), (), (Veto(Span(0, len(text)), "house"),))
+
+
+@pytest.mark.parametrize("fallback", ["drop", "redact", "keep"])
+def test_a_text_whose_toxic_spans_are_all_kept_leaves_as_it_came(fallback: str) -> None:
+    record = only(detoxifier(masker=Keeping(), fallback=fallback), "idiot")
+    assert (record.verdict, record.reason, record.output) == (
+        Verdict.UNRESOLVED,
+        "spared",
+        "idiot",
+    )
+    assert record.vetoes == (Veto(Span(0, 5), "house"),)
 
 
 def test_the_first_candidate_that_passes_is_taken_though_a_later_one_is_less_toxic() -> None:
@@ -391,6 +441,7 @@ def test_a_toxic_text_in_another_language_is_scored_and_not_mended() -> None:
         None,
         Toxicity(0.9, {"insult": 0.9}),
         reason="language",
+        rule="threshold",
     )
 
 

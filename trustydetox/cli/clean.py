@@ -26,12 +26,13 @@ from trustydetox.cli.options import (
 )
 from trustydetox.cli.progress import Style, show_progress
 from trustydetox.cli.summary import read_report, summary_lines, title_of
-from trustydetox.errors import ConflictError, InputError
+from trustydetox.errors import ConfigError, ConflictError, InputError
 from trustydetox.report import Gate, RowCounts, Summary, render_page, visible
 
 if TYPE_CHECKING:
     from trustydetox.corpus import Counts
     from trustydetox.corpus.engines.engine import Engine
+    from trustydetox.corpus.files.pieces import Share
     from trustydetox.detoxifier import Detoxifier
     from trustydetox.recipes import Recipe
 
@@ -131,6 +132,30 @@ def clean(
             help="Processes that run the models, each with its own. Their number changes no byte.",
         ),
     ] = 1,
+    shard_index: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="I",
+            help="Do only every N-th shard of the run, from the I-th on, and write no output: for "
+            "array jobs on one file system. Then the same command without it writes the output.",
+            show_default=False,
+        ),
+    ] = None,
+    num_shards: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="How many jobs share the run.", show_default=False),
+    ] = None,
+    row_seconds: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1,
+            metavar="S",
+            help="Set a row aside over whose text the models take longer. They run in processes "
+            "of their own then. Without it nothing is stopped.",
+            show_default=False,
+        ),
+    ] = None,
     run: Annotated[
         Path | None,
         typer.Option(
@@ -160,6 +185,7 @@ def clean(
     chosen = read_recipe(recipe, **(rules.overrides | given))
     settings = settings_of(chosen)
     style: Style = "none" if quiet else progress
+    share = _share(shard_index, num_shards)
     folder = run if run is not None else run_folder(out)
     summary = Summary()
 
@@ -183,7 +209,7 @@ def clean(
 
     with (
         _told_what_is_kept(folder),
-        _started(engine, chosen, workers) as pipeline,
+        _started(engine, chosen, workers, row_seconds) as pipeline,
         show_progress("clean", style) as advance,
     ):
         counts = clean_file(
@@ -205,7 +231,12 @@ def clean(
             observe=summary.add,
             progress=advance,
             documents=documents,
+            share=share,
         )
+    if share.of > 1:
+        said = f"{counts.read:,} rows are done: the same command without --shard-index writes OUT"
+        print(said, file=sys.stderr)
+        return
     numbers = report(counts) if dry_run else read_report(folder)
     if style == "json":
         end = {"event": "end", "command": "clean"} | {k: numbers[k] for k in ("rows", "texts")}
@@ -223,19 +254,35 @@ def clean(
         raise typer.Exit(GATE_FAILED)
 
 
+def _share(index: int | None, of: int | None) -> Share:
+    from trustydetox.corpus.files.pieces import WHOLE, Share
+
+    if index is None and of is None:
+        return WHOLE
+    if index is None or of is None:
+        raise ConfigError("--shard-index and --num-shards go together: give both")
+    if index >= of:
+        raise ConfigError(f"--shard-index must be below --num-shards {of}, got {index}")
+    return Share(index, of)
+
+
 @contextmanager
-def _started(engine: str, recipe: Recipe, workers: int) -> Iterator[Detoxifier | Engine]:
+def _started(
+    engine: str, recipe: Recipe, workers: int, seconds: float | None
+) -> Iterator[Detoxifier | Engine]:
     """The recipe's pipeline in this process, or in others."""
     from trustydetox.corpus.engines.actors import Actors
     from trustydetox.corpus.engines.workers import Workers
     from trustydetox.recipes import build_recipe
 
-    if engine == "local" and workers == 1:
+    if engine == "local" and workers == 1 and seconds is None:
         yield build_recipe(recipe)
         return
     start = Actors if engine == "ray" else Workers
     make = partial(build_recipe, recipe)
-    with start(make, workers, threshold=recipe.threshold, fallback=recipe.fallback) as started:
+    with start(
+        make, workers, threshold=recipe.threshold, fallback=recipe.fallback, seconds=seconds
+    ) as started:
         yield started
 
 

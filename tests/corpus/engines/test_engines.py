@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -135,6 +136,29 @@ def test_a_text_that_every_worker_dies_of_gets_a_reason() -> None:
     plain.submit(texts("fine", "you idiot"))
     assert [first, second] == plain.take().splitlines()
     assert third == b'{"error": "a worker died of this text (exit code -9)"}'
+
+
+@dataclass(frozen=True)
+class Slow:
+    """Scores as words do, but never comes to an end over one text."""
+
+    text: str
+
+    def score(self, texts: Sequence[str], /) -> list[Toxicity]:
+        if self.text in texts:
+            time.sleep(600)
+        return WordScorer().score(texts)
+
+
+def test_a_text_that_takes_too_long_gets_a_reason_and_the_others_go_on() -> None:
+    make = partial(detoxifier, scorer=Slow("endless"))
+    with Workers(make, 1, threshold=0.5, fallback="drop", seconds=1.5) as engine:
+        engine.submit(texts("fine", "endless", "you idiot"))
+        first, second, third = engine.take().splitlines()
+    plain = InProcess(detoxifier())
+    plain.submit(texts("fine", "you idiot"))
+    assert [first, third] == plain.take().splitlines()
+    assert second == b'{"error": "the models took longer than 1.5 s over this text"}'
 
 
 def dead() -> Detoxifier:

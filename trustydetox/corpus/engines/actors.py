@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, redirect_stdout
 from types import TracebackType
-from typing import Any, TextIO, cast
+from typing import Any, NamedTuple, TextIO, cast
 
 from trustydetox.corpus.engines.engine import Answer, Job, Jobs, answer_to
 from trustydetox.corpus.engines.results import Task
@@ -45,6 +46,14 @@ class _DataOnly:
         return getattr(self._stream, name)
 
 
+class _Begun(NamedTuple):
+    """What an actor is at, and since when; None: making its pipeline."""
+
+    actor: Any
+    job: Job | None
+    since: float
+
+
 class Actors:
     """Ray actors that each make the pipeline anew; a context, at whose end they are killed.
 
@@ -53,10 +62,17 @@ class Actors:
 
     make: gives the pipeline, in each actor; what it needs must be installed on every machine.
     count: of actors, among which the CPUs of the cluster are divided.
+    seconds: an actor that works longer at one job is killed, see `Jobs`; None: never.
     """
 
     def __init__(
-        self, make: Callable[[], Detoxifier], count: int, *, threshold: float, fallback: str
+        self,
+        make: Callable[[], Detoxifier],
+        count: int,
+        *,
+        threshold: float,
+        fallback: str,
+        seconds: float | None = None,
     ) -> None:
         require_extra("ray", "--engine ray", "ray")
         self.threshold = threshold
@@ -64,8 +80,9 @@ class Actors:
         self.ahead = 2 * count
         self._make = make
         self._count = count
+        self._seconds = seconds
         self._idle: list[Any] = []
-        self._busy: dict[Any, tuple[Any, Job | None]] = {}
+        self._busy: dict[Any, _Begun] = {}
         self._jobs = Jobs()
         self._stack = ExitStack()
 
@@ -95,7 +112,7 @@ class Actors:
     ) -> None:
         import ray
 
-        for actor in (*self._idle, *(actor for actor, _ in self._busy.values())):
+        for actor in (*self._idle, *(begun.actor for begun in self._busy.values())):
             ray.kill(actor)
         self._stack.close()
 
@@ -116,14 +133,25 @@ class Actors:
             else:
                 # Asked for nothing, it shows whether it can begin at all.
                 actor = self._class.remote(self._make)
-            self._busy[actor.answer.remote(job.tasks if job else ())] = actor, job
+            answer = actor.answer.remote(job.tasks if job else ())
+            self._busy[answer] = _Begun(actor, job, time.monotonic())
 
     def _serve(self) -> None:
-        """Wait until an actor answers or dies."""
+        """Wait until an actor answers, dies or is late."""
         import ray
 
-        (ready,), _ = ray.wait(list(self._busy))
-        actor, job = self._busy.pop(ready)
+        left = self._left()
+        found, _ = ray.wait(list(self._busy), timeout=min(left.values(), default=None))
+        if not found:
+            late = min(left, key=left.__getitem__)
+            begun = self._busy.pop(late)
+            ray.kill(begun.actor)
+            if begun.job is not None:
+                self._jobs.late(begun.job, self._seconds or 0.0)
+            self._give_out()
+            return
+        (ready,) = found
+        actor, job, _ = self._busy.pop(ready)
         try:
             answer = ray.get(ready)
         except ray.exceptions.RayError as error:
@@ -133,3 +161,14 @@ class Actors:
             self._idle.append(actor)
             self._jobs.done(job, answer)
         self._give_out()
+
+    def _left(self) -> dict[Any, float]:
+        """Seconds until an answer is late, for each that can be."""
+        if self._seconds is None:
+            return {}
+        now = time.monotonic()
+        return {
+            answer: max(0.0, begun.since + self._seconds - now)
+            for answer, begun in self._busy.items()
+            if begun.job is not None
+        }

@@ -94,8 +94,8 @@ class Job:
 class Jobs:
     """Batches cut into jobs, for workers that may die of one.
 
-    A job that is lost with its worker is given out again, later in halves; a text that takes its
-    worker along even alone gets a reason instead of a record.
+    A job that is lost with its worker is given out again, later in halves, and one that takes too
+    long in halves at once; a text that does either even alone gets a reason instead of a record.
 
     waiting: the jobs to give out next.
     """
@@ -147,12 +147,21 @@ class Jobs:
             return
         if job.strikes + 1 < STRIKES:
             self.waiting.appendleft(Job(job.batch, job.start, job.tasks, job.strikes + 1))
-        elif len(job.tasks) == 1:
-            self._keep(job, result_line(f"a worker died of this text ({how})"))
         else:
-            middle = len(job.tasks) // 2
-            self.waiting.appendleft(Job(job.batch, job.start + middle, job.tasks[middle:]))
-            self.waiting.appendleft(Job(job.batch, job.start, job.tasks[:middle]))
+            self._halve(job, f"a worker died of this text ({how})")
+
+    def late(self, job: Job, seconds: float) -> None:
+        """A worker was stopped that had worked at a job for so long."""
+        self._halve(job, f"the models took longer than {seconds:g} s over this text")
+
+    def _halve(self, job: Job, reason: str) -> None:
+        """Give a job out in halves; that of one text gets a reason."""
+        if len(job.tasks) == 1:
+            self._keep(job, result_line(reason))
+            return
+        middle = len(job.tasks) // 2
+        self.waiting.appendleft(Job(job.batch, job.start + middle, job.tasks[middle:]))
+        self.waiting.appendleft(Job(job.batch, job.start, job.tasks[:middle]))
 
     def _keep(self, job: Job, lines: bytes) -> None:
         self._parts[job.batch][job.start] = lines

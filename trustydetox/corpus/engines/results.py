@@ -47,6 +47,11 @@ class Task(NamedTuple):
     threshold: float | None = None
     role: str = ""
 
+    @property
+    def may_edit(self) -> bool:
+        """Whether the text may leave otherwise than it came."""
+        return self.action in (Action.REWRITE, Action.REDACT)
+
 
 def task_of(passage: Passage) -> Task:
     """What there is to do about a passage."""

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ class _Worker:
     process: BaseProcess
     pipe: Connection
     job: Job | None = None
+    since: float = 0.0
     is_ready: bool = False
 
 
@@ -37,16 +39,24 @@ class Workers:
 
     make: gives the pipeline, in each worker; must be picklable.
     count: of workers, among which PyTorch's threads are divided.
+    seconds: a worker that works longer at one job is stopped, see `Jobs`; None: never.
     """
 
     def __init__(
-        self, make: Callable[[], Detoxifier], count: int, *, threshold: float, fallback: str
+        self,
+        make: Callable[[], Detoxifier],
+        count: int,
+        *,
+        threshold: float,
+        fallback: str,
+        seconds: float | None = None,
     ) -> None:
         self.threshold = threshold
         self.fallback = fallback
         self.ahead = 2 * count
         self._make = make
         self._count = count
+        self._seconds = seconds
         self._workers: list[_Worker] = []
         self._jobs = Jobs()
 
@@ -76,6 +86,12 @@ class Workers:
         """The results of the oldest batch."""
         return self._jobs.take(self._serve, told)
 
+    def _left(self, worker: _Worker) -> float | None:
+        """Seconds until a worker is late; None where it never is."""
+        if self._seconds is None or worker.job is None:
+            return None
+        return max(0.0, worker.since + self._seconds - time.monotonic())
+
     def _started(self) -> _Worker:
         context = multiprocessing.get_context("spawn")
         pipe, theirs = context.Pipe()
@@ -90,29 +106,38 @@ class Workers:
     def _give_out(self) -> None:
         for worker in self._workers:
             if self._jobs.waiting and worker.is_ready and worker.job is None:
-                worker.job = self._jobs.waiting.popleft()
+                worker.job, worker.since = self._jobs.waiting.popleft(), time.monotonic()
                 # One that died idle can't be told; its pipe will say so to `_serve`.
                 with suppress(OSError):
                     worker.pipe.send(worker.job.tasks)
 
     def _serve(self) -> None:
-        """Wait until a worker says something or dies."""
-        ready = wait([worker.pipe for worker in self._workers])
+        """Wait until a worker says something, dies or is late."""
+        left = [seconds for one in self._workers if (seconds := self._left(one)) is not None]
+        ready = wait([worker.pipe for worker in self._workers], min(left, default=None))
         for at, worker in enumerate(self._workers):
-            if worker.pipe not in ready:
-                continue
-            job, worker.job = worker.job, None
-            try:
-                answer = worker.pipe.recv()
-            except (EOFError, OSError):
-                worker.process.join()
-                worker.pipe.close()
-                self._jobs.lost(job, f"exit code {worker.process.exitcode}")
-                self._workers[at] = self._started()
-                continue
-            worker.is_ready = True
-            self._jobs.done(job, answer)
+            if worker.pipe in ready:
+                job, worker.job = worker.job, None
+                try:
+                    answer = worker.pipe.recv()
+                except (EOFError, OSError):
+                    self._replace(at)
+                    self._jobs.lost(job, f"exit code {worker.process.exitcode}")
+                    continue
+                worker.is_ready = True
+                self._jobs.done(job, answer)
+            elif worker.job is not None and self._left(worker) == 0.0:
+                worker.process.kill()
+                self._replace(at)
+                self._jobs.late(worker.job, self._seconds or 0.0)
         self._give_out()
+
+    def _replace(self, at: int) -> None:
+        """Another worker in the place of one that is dead, or dying."""
+        worker = self._workers[at]
+        worker.process.join()
+        worker.pipe.close()
+        self._workers[at] = self._started()
 
 
 def _work(pipe: Connection, make: Callable[[], Detoxifier], count: int) -> None:

@@ -13,12 +13,12 @@ from trustydetox.corpus.engines.engine import Engine, InProcess
 from trustydetox.corpus.files.inputs import members_of
 from trustydetox.corpus.files.leaving import Outputs
 from trustydetox.corpus.files.opening import Inputs
-from trustydetox.corpus.files.pieces import Books, answered, cut
+from trustydetox.corpus.files.pieces import WHOLE, Books, Share, answered, cut
 from trustydetox.corpus.files.settling import Journal, Observe
 from trustydetox.corpus.pacing import Pace, Progress
 from trustydetox.corpus.reading import NO_ROLES, NO_THRESHOLDS
 from trustydetox.corpus.runs.counts import Counts
-from trustydetox.corpus.runs.folder import RunFolder, finished_run, run_folder
+from trustydetox.corpus.runs.folder import RunFolder, SharedRun, finished_run, run_folder
 from trustydetox.corpus.runs.outputs import plain_errors
 from trustydetox.corpus.runs.shards import SHARD_BYTES, SHARD_ROWS
 from trustydetox.corpus.windows import WINDOW_ROWS
@@ -47,6 +47,7 @@ def clean_file(
     documents: Documents | None = None,
     max_row_bytes: int = MAX_ROW_BYTES,
     shard_rows: int = SHARD_ROWS,
+    share: Share = WHOLE,
 ) -> Counts:
     """What became of the rows of `source`, which are now in `destination`, in order.
 
@@ -75,6 +76,9 @@ def clean_file(
     progress: told (rows done, share of the input done or None) now and then.
     documents: told the counts at the end, gives more files of the run folder as name -> text.
     shard_rows: rows after which a shard ends, if it isn't large enough before.
+    share: of the run's shards those to do, where several processes do some each on one file
+        system. They write no output, and each gives the counts of its own rows; the same call
+        without it finds them done and puts the output together.
 
     Nothing appears under `destination` unless all of it was written; standard output excepted.
     """
@@ -110,6 +114,8 @@ def clean_file(
             done = None if fresh else finished_run(place, plan)
             if done is not None:
                 return Counts(**done["counts"])
+            if share.of > 1:
+                return _shared(inputs, SharedRun(place, plan), engine, share, shard_rows, progress)
             folder = RunFolder(place, plan, fresh=fresh, keeps=source != "-")
             stack.enter_context(folder)
         journal = Journal(folder, observe)
@@ -140,6 +146,29 @@ def clean_file(
         outputs.commit()
         folder.finish()
     return counts
+
+
+def _shared(
+    inputs: Inputs,
+    run: SharedRun,
+    engine: Engine,
+    share: Share,
+    shard_rows: int,
+    progress: Progress | None,
+) -> Counts:
+    """Do a share of a run's shards; the counts of its rows."""
+    journal = Journal(None, None)
+    with run, Outputs(None, journal, inputs.let_go) as outputs:
+        books = Books(run.shards, journal.tally)
+        pieces = cut(inputs, run.shards, shard_rows, share)
+        for piece, lines in answered(pieces, engine, Pace(progress)):
+            settling = outputs.of(piece.file)
+            if settling is not None and piece.is_ours:
+                settling.settle(piece.rows, lines)
+            books.note(piece, lines)
+        books.end()
+        inputs.require_readable()
+    return Counts(**(journal.tally - books.skipped))
 
 
 def _plan(

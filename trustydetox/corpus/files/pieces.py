@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import IO, NamedTuple
 
@@ -25,6 +25,7 @@ class Piece(NamedTuple):
     is_last: whether it is as much as the shard takes.
     stored: the results of the whole shard, where they are known from before.
     share: of the input, that was read when this was; None if unknown.
+    is_ours: whether this process is to do it.
     """
 
     file: Opened
@@ -33,6 +34,7 @@ class Piece(NamedTuple):
     is_last: bool
     stored: IO[bytes] | None
     share: float | None
+    is_ours: bool = True
 
     @property
     def tasks(self) -> list[Task]:
@@ -40,7 +42,24 @@ class Piece(NamedTuple):
         return [task_of(passage) for found in self.rows for passage in found.passages]
 
 
-def cut(files: Iterable[Opened], shards: Shards | None, shard_rows: int) -> Iterator[Piece]:
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Every `of`-th shard of a run, from number `index` on."""
+
+    index: int
+    of: int
+
+    def has(self, shard: int) -> bool:
+        """Whether a shard, by its number, is among them."""
+        return shard % self.of == self.index
+
+
+WHOLE = Share(0, 1)
+
+
+def cut(
+    files: Iterable[Opened], shards: Shards | None, shard_rows: int, ours: Share = WHOLE
+) -> Iterator[Piece]:
     """Windows as pieces of shards; where the borders are depends on the input alone.
 
     A shard may go on in the next file, so that many small files don't make many shards.
@@ -50,14 +69,15 @@ def cut(files: Iterable[Opened], shards: Shards | None, shard_rows: int) -> Iter
     for file in files:
         for window in file.passages or [[]]:
             if not window:
-                yield Piece(file, (), number, is_last=False, stored=None, share=file.progress)
+                where = (number, False, None, file.progress, ours.has(number))
+                yield Piece(file, (), *where)
                 continue
             if rows == 0 and shards is not None:
-                stored = shards.stored(number)
+                stored = shards.stored(number) if ours.has(number) else None
             rows += len(window)
             size += sum(len(found.row.lead) + len(found.row.raw) for found in window)
             is_last = rows >= shard_rows or size >= SHARD_BYTES
-            yield Piece(file, window, number, is_last, stored, file.progress)
+            yield Piece(file, window, number, is_last, stored, file.progress, ours.has(number))
             if is_last:
                 number, rows, size = number + 1, 0, 0
 
@@ -73,7 +93,7 @@ def answered(
             piece = next(pieces, None)
             if piece is None:
                 break
-            if piece.rows and piece.stored is None:
+            if piece.rows and piece.is_ours and piece.stored is None:
                 engine.submit(piece.tasks)
             waiting.append(piece)
         if not waiting:
@@ -83,7 +103,7 @@ def answered(
         pace.begin(len(piece.rows), sum(len(task.text) for task in tasks), piece.share)
         if piece.stored is not None:
             lines = list(islice(piece.stored, len(tasks)))
-        elif piece.rows:
+        elif piece.rows and piece.is_ours:
             lines = engine.take(pace.done).splitlines(keepends=True)
         pace.end()
         yield piece, lines
@@ -94,17 +114,26 @@ def _has_rest(piece: Piece) -> bool:
 
 
 class Books:
-    """Ends each shard when all of its rows are settled, and checks what was known of it before."""
+    """Ends each shard when all of its rows are settled, and checks what was known of it before.
+
+    skipped: of the tally, what isn't ours.
+    """
 
     def __init__(self, shards: Shards, tally: Counter[str]) -> None:
         self._shards = shards
         self._tally = tally
+        self.skipped: Counter[str] = Counter()
         self._before: Counter[str] = Counter()
         self._open: Piece | None = None
         self._sources: dict[str, Source] = {}
 
     def note(self, piece: Piece, lines: Iterable[bytes]) -> None:
-        """A piece is settled."""
+        """A piece is settled, or not ours."""
+        if not piece.is_ours:
+            self._tally["read"] += len(piece.rows)
+            self.skipped += self._tally - self._before
+            self._before = self._tally.copy()
+            return
         if not piece.rows:
             return
         self._open = piece

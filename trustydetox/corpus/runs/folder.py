@@ -11,8 +11,8 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from hashlib import file_digest
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -237,12 +237,7 @@ class RunFolder:
             read_manifest(self._old)
             shutil.rmtree(self._old)
         if unfinished is not None and not fresh:
-            said = _difference(DECIDING_HALFWAY, unfinished, self._plan)
-            if said:
-                raise ConflictError(
-                    f"{self.path} was begun by a run with another {said}: --fresh starts over, "
-                    f"--run puts this one elsewhere"
-                )
+            _require_same_plan(self.path, unfinished, self._plan)
         if not self.path.is_dir() or not any(self.path.iterdir()):
             return
         try:
@@ -259,6 +254,65 @@ class RunFolder:
                 f"{self.path} holds a run with another {said}: --fresh replaces it, --run puts "
                 f"this one elsewhere"
             )
+
+
+class SharedRun:
+    """A run folder in the making to which several processes add shards; a context.
+
+    None of them writes the output: a run that finds all shards there does, see `RunFolder`. Until
+    then that run, and any with another plan, is a ConflictError.
+    """
+
+    def __init__(self, path: Path, plan: Mapping[str, Any]) -> None:
+        if not path.parent.is_dir():
+            raise ConfigError(f"can't make the run folder {path}: {path.parent} isn't there")
+        if path.is_dir() and any(path.iterdir()):
+            raise ConflictError(f"{path} holds a finished run already: choose another --run")
+        part = part_folder(path)
+        (part / LEDGER).mkdir(mode=0o700, parents=True, exist_ok=True)
+        part.chmod(0o700)
+        content = {**_head(), **plan, "fresh": False}
+        self._lock = open_locked(part, os.O_RDONLY, path, is_shared=True)
+        try:
+            with _alone(part / LEDGER):
+                if not (part / PLAN).exists():
+                    write_whole(part / PLAN, json.dumps(content, indent=2).encode() + b"\n")
+            found = json.loads((part / PLAN).read_bytes())
+            _require_same_plan(path, found, content)
+            self.shards = Shards(part / SHARDS, content, is_shared=True)
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def __enter__(self) -> SharedRun:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.shards.let_go()
+        os.close(self._lock)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process is here."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _require_same_plan(path: Path, found: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
+    """Refuse to go on with the shards of another run."""
+    said = _difference(DECIDING_HALFWAY, found, plan)
+    if said:
+        raise ConflictError(
+            f"{path} was begun by a run with another {said}: --fresh starts over, "
+            f"--run puts this one elsewhere"
+        )
 
 
 def part_folder(path: Path) -> Path:

@@ -52,8 +52,10 @@ def sync(file: IO[bytes]) -> None:
     os.fsync(file.fileno())
 
 
-def open_locked(path: Path, flags: int, what: str | Path) -> int:
+def open_locked(path: Path, flags: int, what: str | Path, *, is_shared: bool = False) -> int:
     """A handle of a file or folder that is ours until it is closed, or this process dies.
+
+    is_shared: it is also that of others who share it.
 
     ConflictError where another process, about to write `what`, has it.
     """
@@ -62,7 +64,8 @@ def open_locked(path: Path, flags: int, what: str | Path) -> int:
         try:
             import fcntl
 
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            kind = fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX
+            fcntl.flock(handle, kind | fcntl.LOCK_NB)
         except BlockingIOError as error:
             os.close(handle)
             raise ConflictError(f"another run is writing {what} just now") from error

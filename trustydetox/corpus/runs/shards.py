@@ -28,9 +28,10 @@ class Shards:
     """Finished shards in a folder, and the one in the making.
 
     plan: what a result depends on; entries of another plan count for nothing.
+    is_shared: whether other processes may have shards in the making in the same folder.
     """
 
-    def __init__(self, folder: Path, plan: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, plan: Mapping[str, Any], *, is_shared: bool = False) -> None:
         self._folder = folder
         self._models = plan["models"]
         known = json.dumps({**plan, "fresh": False}, sort_keys=True).encode()
@@ -39,7 +40,7 @@ class Shards:
         self._file: IO[bytes] | None = None
         self._hash = hashlib.sha256()
         folder.mkdir(mode=0o700, exist_ok=True)
-        for leftover in folder.glob(".*"):
+        for leftover in () if is_shared else folder.glob(".*"):
             leftover.unlink()
 
     def stored(self, number: int) -> BufferedReader | None:
@@ -92,14 +93,17 @@ class Shards:
         entries = (self._entries[number] for number in sorted(self._entries))
         return b"".join(json.dumps(entry).encode() + b"\n" for entry in entries)
 
-    def close(self) -> bool:
-        """Drop the shard in the making; whether any shard is finished."""
+    def let_go(self) -> None:
+        """Drop the shard in the making."""
         if self._file is not None:
             # A full disk may refuse the last bytes once more.
             with suppress(OSError):
                 self._file.close()
-            for leftover in self._folder.glob(".*"):
-                leftover.unlink()
+            Path(self._file.name).unlink(missing_ok=True)
+
+    def close(self) -> bool:
+        """Drop the shard in the making; whether any shard is finished."""
+        self.let_go()
         return any(self._folder.glob("*.json"))
 
     def _paths(self, number: int) -> tuple[Path, Path]:
