@@ -18,6 +18,13 @@ from trustydetox.serving.service import Limits, create_app
 Serve = Callable[[Any], str]
 
 
+def free_port() -> int:
+    """A port that nobody listens on just now."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+        return port
+
+
 @contextmanager
 def serving(app: Any) -> Iterator[str]:
     """The URL of an ASGI app on a free port, served by uvicorn in a thread."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.serving.conftest import free_port
 from trustydetox.errors import DetoxError, InputError, ModelError
 from trustydetox.serving import Endpoint, connect
 
@@ -34,7 +34,7 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
     (folder / "models" / "opt").mkdir(parents=True)
     module = "module_id: f9181353-4ccf-4572-bd1e-f12bcda26792\n"
     (folder / "models" / "opt" / "config.yml").write_text(module)
-    http, grpc = (_free_port() for _ in range(2))
+    http, grpc = (free_port() for _ in range(2))
     settings = {
         "library": "caikit_nlp",
         "local_models_dir": str(folder / "models"),
@@ -65,12 +65,6 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
         finally:
             process.terminate()
             process.wait(60)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
 
 
 def _wait(url: str, process: subprocess.Popen[bytes]) -> None:

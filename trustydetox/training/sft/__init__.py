@@ -1,1 +1,0 @@
-"""Supervised fine-tuning on cleaned rows: settings in, adapter, merged model and card out."""
