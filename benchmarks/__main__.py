@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import models, results, runs, serving, startup
+from benchmarks import exporting, models, results, runs, serving, startup
 from benchmarks.machine import this_machine
 
 RESULTS = Path(__file__).with_name("results")
@@ -43,6 +43,7 @@ def main() -> None:
         "serving": lambda: serving.serving(asked.rows // 2),
         "overload": lambda: serving.overload(asked.rows),
         "soak": lambda: serving.soak(asked.soak_minutes),
+        "export": exporting.peak,
     }
     unknown = set(asked.names) - set(benchmarks)
     if unknown:

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import string
 from dataclasses import replace
+from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from tokenizers import (
+    AddedToken,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+)
+from transformers import OPTConfig, OPTForCausalLM, PreTrainedTokenizerFast
 
 from trustydetox.embedded.editor import Editor, new_editor
 from trustydetox.embedded.fluency import SHIFT, Fluency, numbers
@@ -93,3 +103,32 @@ def tiny_gaps(seed: int = 0) -> Gaps:
     editor = tiny_editor()
     torch.manual_seed(seed)
     return new_gaps(editor)
+
+
+def tiny_opt(folder: Path, seed: int = 0) -> str:
+    """The folder of an OPT of OPT-350m's shape, very small: thin embeddings, a token per byte."""
+    torch.manual_seed(seed)
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    made = Tokenizer(models.BPE(vocab={one: at for at, one in enumerate(alphabet)}, merges=[]))
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    made.add_special_tokens([AddedToken("<pad>"), AddedToken("</s>")])
+    PreTrainedTokenizerFast(
+        tokenizer_object=made, pad_token="<pad>", bos_token="</s>", eos_token="</s>"
+    ).save_pretrained(folder)
+    config = OPTConfig(
+        vocab_size=258,
+        hidden_size=64,
+        word_embed_proj_dim=32,
+        ffn_dim=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=256,
+        do_layer_norm_before=False,
+        init_std=0.07,  # so that logits spread as far as rounding shows in them
+        pad_token_id=256,
+        bos_token_id=257,
+        eos_token_id=257,
+    )
+    OPTForCausalLM(config).save_pretrained(folder)
+    return str(folder)

@@ -12,7 +12,7 @@ from trustydetox.errors import ConfigError, ModelError
 from trustydetox.records import MaskedText, Rewrite
 from trustydetox.spans import Edit, Span
 from trustydetox.steps.infilling import Delete
-from trustydetox.steps.ranking import FEATURES, Measures, Ranked, load_ranks, save_ranks
+from trustydetox.steps.ranking import FEATURES, Measures, Ranked, excerpt, load_ranks, save_ranks
 
 TEXT = "you are an idiot, day."
 IDIOT = Span(11, 16)
@@ -101,6 +101,25 @@ def test_a_gap_is_looked_for_at_both_ends_of_what_came() -> None:
     )
     found = [dict(zip(FEATURES, row, strict=True))["gap"] for row in (gone, bad, early)]
     assert found == [2.5, 2.5, 0.0]  # 1.5 over -1; below -1 a sentence is whole
+
+
+def test_only_the_sentences_in_question_are_compared() -> None:
+    text = "All is well. You idiot! He left.\n\nHer idiot of a cat stayed. Bye."
+    first, second = Span(17, 22), Span(38, 43)
+    gone = Rewrite(text, (Edit(Span(16, 22), ""), Edit(second, "fool")))
+    masked, (short,) = excerpt(MaskedText(text, (first, second), (1.0, 0.5)), [gone])
+    assert masked.text == "You idiot! Her idiot of a cat stayed. "
+    assert [span.of(masked.text) for span in masked.masked] == ["idiot", "idiot"]
+    assert masked.weights == (1.0, 0.5)
+    assert short.text == "You! Her fool of a cat stayed. "
+
+
+def test_an_edit_over_two_sentences_keeps_both_and_one_sentence_is_itself() -> None:
+    text = "You idiot. Go. Now. Bye."
+    cut = Rewrite(text, (Edit(Span(4, 13), "left"),))
+    masked, (short,) = excerpt(MaskedText(text, (Span(4, 9),)), [cut])
+    assert (masked.text, short.text) == ("You idiot. Go. ", "You left. ")
+    assert excerpt(MASKED, put("bad")) == (MASKED, list(put("bad")))
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import typer
 
 from trustydetox.cli.clean import clean
 from trustydetox.cli.commands import Commands
+from trustydetox.cli.compare import compare
 from trustydetox.cli.convert import convert
 from trustydetox.cli.diff import diff
 from trustydetox.cli.doctor import doctor
@@ -59,6 +60,7 @@ app.command("review")(review)
 app.command("revert")(revert)
 app.command("make-pairs")(make_pairs)
 app.add_typer(evaluate, name="evaluate")
+app.command("compare")(compare)
 app.add_typer(train, name="train")
 app.command("convert")(convert)
 app.command("push")(push)

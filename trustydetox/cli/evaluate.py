@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trustydetox.cli.answers import answer, writer
+from trustydetox.cli.model import model
 from trustydetox.cli.options import RecipeName
 from trustydetox.errors import ConfigError, require_extra
 
 if TYPE_CHECKING:
     from trustydetox.evaluation.dialogue import Wordlist
     from trustydetox.evaluation.rewrites import Instruments, Pair
-    from trustydetox.evaluation.tables import Table
     from trustydetox.training.sources import Source
 
 evaluate = typer.Typer(
@@ -64,7 +64,7 @@ def spans(data: Data, recipe: Recipes = None, sample: Sample = 700, out: Out = N
     from trustydetox.training.sources import load, normalise
 
     require_extra("sklearn", "evaluate spans", "evaluate")
-    write = _writer(out)
+    write = writer(out)
     finders: dict[str, spans.SpanFinder] = {
         name: spans.Recipe(load_recipe(name), _Said(name)) for name in recipe or ("mini", "mini-ig")
     }
@@ -79,7 +79,7 @@ def spans(data: Data, recipe: Recipes = None, sample: Sample = 700, out: Out = N
         for name in MARKED
     ]
     report = spans.SpanReport(tuple(results))
-    _answer(report, tables.span_tables(report), write)
+    answer(report, tables.span_tables(report), write)
 
 
 @evaluate.command()
@@ -90,7 +90,7 @@ def scorer(data: Data, recipe: RecipeName = "mini", sample: Sample = 2000, out: 
     from trustydetox.training.sources import NAMES, lexicon, load, normalise
 
     require_extra("sklearn", "evaluate scorer", "evaluate")
-    write = _writer(out)
+    write = writer(out)
     detoxifier = load_recipe(recipe)
     rows = _guide_rows(data)
     say = _Said("evaluate scorer")
@@ -107,7 +107,7 @@ def scorer(data: Data, recipe: RecipeName = "mini", sample: Sample = 2000, out: 
         dialogues=dict.fromkeys(DIALOGUES, terms),
         progress=say,
     )
-    _answer(report, tables.scorer_tables(report), write)
+    answer(report, tables.scorer_tables(report), write)
 
 
 @evaluate.command()
@@ -121,7 +121,7 @@ def rewrites(data: Data, recipe: Recipes = None, sample: Sample = 1000, out: Out
     from trustydetox.training.sources import lexicon, load
 
     require_extra("sklearn", "evaluate rewrites", "evaluate")
-    write = _writer(out)
+    write = writer(out)
     recipes = {name: load_recipe(name) for name in recipe or ("mini", "mini-ig")}
     say = _Said("evaluate rewrites")
     terms = lexicon(data)
@@ -132,7 +132,7 @@ def rewrites(data: Data, recipe: Recipes = None, sample: Sample = 1000, out: Out
         _instruments(data, dialogue.Wordlist.of(terms), say),
         progress=say,
     )
-    _answer(report, tables.rewrite_tables(report), write)
+    answer(report, tables.rewrite_tables(report), write)
 
 
 @evaluate.command()
@@ -177,9 +177,12 @@ def reading(
 
     if len(sheets) < 2:
         raise ConfigError("expected the sheets of two readers or more, got one")
-    write = _writer(out)
+    write = writer(out)
     report = reading.measure_reading(key, sheets)
-    _answer(report, tables.reading_tables(report), write)
+    answer(report, tables.reading_tables(report), write)
+
+
+evaluate.command("model")(model)
 
 
 @dataclass(frozen=True)
@@ -237,18 +240,11 @@ def _pairs(data: Path, sample: int, seed: int = 0) -> list[Pair]:
 def _instruments(data: Path, listed: Wordlist, say: Callable[[str], None]) -> Instruments:
     """Judges and a fluency model, trained on texts that no model of a recipe has seen."""
     from trustydetox.evaluation import fluency, judging, rewrites, wording
-    from trustydetox.training import examples, measuring
-    from trustydetox.training.sources import load, normalise
+    from trustydetox.training import measuring
     from trustydetox.training.splitting import Splits
 
     splits = Splits.load()
-    known = examples.learn_known_words(data).__contains__
-    guided = examples.guide_examples(data, splits, known)
-    checked = examples.check_examples(data, splits, known, guided)
-    taken = {normalise(example.text) for example in (*guided, *checked)}
-    # All pairs, for what rewrites learns from them whole.
-    taken |= {normalise(text) for text in load(data, "paradetox", "train").texts}
-    taken |= measuring.dev_texts(data)
+    taken = measuring.taken_texts(data, splits)
     say("training two judges and the fluency model")
     sentences = list(measuring.fluent_texts(data, splits, taken))
     return rewrites.Instruments(
@@ -264,45 +260,3 @@ def _instruments(data: Path, listed: Wordlist, say: Callable[[str], None]) -> In
         wording.learn_names(sentences, listed.is_in),
         listed,
     )
-
-
-def _writer(out: Path | None) -> Callable[[Any, list[Table]], None]:
-    """What writes the numbers to OUT; a wrong OUT is refused before the work begins."""
-    from trustydetox.evaluation import tables
-
-    if out is None:
-        return lambda report, shown: None
-    if out.suffix not in {".json", ".md"}:
-        raise ConfigError(f"expected an output that ends in .json or .md, got {out.name!r}")
-    try:
-        out.touch()
-    except OSError as error:
-        raise ConfigError(f"can't write {out}: {error.strerror}") from error
-
-    def write(report: Any, shown: list[Table]) -> None:
-        if out.suffix == ".md":
-            text = tables.markdown(shown)
-        else:
-            content = {"schema": tables.SCHEMA, **tables.values(report)}
-            text = json.dumps(content, indent=1, allow_nan=False) + "\n"
-        out.write_text(text, encoding="utf-8")
-
-    return write
-
-
-def _answer(report: Any, shown: list[Table], write: Callable[[Any, list[Table]], None]) -> None:
-    from rich.console import Console
-    from rich.table import Table as Grid
-    from rich.text import Text
-
-    write(report, shown)
-    # A pipe has no width of its own, and a table cut at 80 columns can't be read.
-    console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
-    for table in shown:
-        grid = Grid(title=table.title, caption=table.note, title_justify="left", box=None)
-        for column in table.columns:
-            grid.add_column(column, overflow="fold")
-        for row in table.rows:
-            grid.add_row(*map(Text, row))
-        console.print(grid)
-        console.print()

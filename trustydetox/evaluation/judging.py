@@ -7,6 +7,7 @@ differ from both, and from one another, in rows and in architecture.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -56,10 +57,39 @@ class JudgeFacts:
 
 @dataclass(frozen=True)
 class Judge:
-    """Says whether a text is toxic; case and spacing don't count."""
+    """Says whether a text is toxic; case and spacing don't count.
+
+    scale: slope and intercept of the logistic curve from its scores to probabilities (Platt 1999),
+        fitted on the tenth of its rows that it didn't learn from.
+    """
 
     facts: JudgeFacts
     model: TextModel
+    scale: tuple[float, float] = (1.0, 0.0)
+
+    @property
+    def name(self) -> str:
+        """The word by which results name it."""
+        return self.facts.name
+
+    @property
+    def digests(self) -> frozenset[str]:
+        """What identifies it: no guide has the same."""
+        return frozenset({self.facts.digest})
+
+    @property
+    def limit(self) -> float:
+        """The probability from which on a text is toxic."""
+        return self._probability(self.facts.threshold)
+
+    def rate(self, texts: Sequence[str]) -> list[float]:
+        """The probability that each text is toxic, in [0, 1]."""
+        scores = self.model.score_texts([_plain(text) for text in texts])
+        return [self._probability(score) for score in scores]
+
+    def _probability(self, score: float) -> float:
+        slope, intercept = self.scale
+        return 1 / (1 + math.exp(-slope * score - intercept))
 
     def is_clean(self, texts: Sequence[str]) -> list[bool]:
         """Per text, whether its score is below the threshold."""
@@ -149,7 +179,15 @@ def _judge(name: str, settings: Mapping[str, Any], rows: Mapping[str, int], lear
         wilson(sum(toxic), len(toxic)),
         wilson(sum(clean), len(clean)),
     )
-    return Judge(facts, model)
+    return Judge(facts, model, _scale(scores, labels))
+
+
+def _scale(scores: Sequence[float], labels: Sequence[int]) -> tuple[float, float]:
+    from sklearn.linear_model import LogisticRegression
+
+    curve = LogisticRegression().fit([[score] for score in scores], labels)
+    # A judge that tells nothing apart gives every text the same probability.
+    return max(float(curve.coef_[0][0]), 1e-6), float(curve.intercept_[0])
 
 
 def _best_threshold(scores: Sequence[float], labels: Sequence[int]) -> float:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import math
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
 from trustydetox.errors import ConfigError, ModelError
 from trustydetox.records import MaskedText, Rewrite
 from trustydetox.roles import Infiller, Scorer
+from trustydetox.spans import Edit, Span
 from trustydetox.steps.checking import dangling
 
 FEATURES = (
@@ -109,7 +111,8 @@ class Ranked:
         `trustydetox.training.ranking.learn_ranks`. A tie keeps the infiller's order.
 
     Candidates of one text are scored together and apart from all other texts, so that their order
-    doesn't depend on the batch. Costs what the scorers ask per candidate.
+    doesn't depend on the batch. Costs what the scorers ask for the sentences in question, once per
+    candidate.
     """
 
     infiller: Infiller
@@ -142,10 +145,40 @@ class Ranked:
         weights = [self.ranks[name] for name in FEATURES]
         worth = [
             sum(weight * value for weight, value in zip(weights, row, strict=True))
-            for row in measures.features(masked, rewrites)
+            for row in measures.features(*excerpt(masked, rewrites))
         ]
         order = sorted(range(len(rewrites)), key=lambda at: -worth[at])
         return tuple(rewrites[at] for at in order)
+
+
+def excerpt(masked: MaskedText, rewrites: Sequence[Rewrite]) -> tuple[MaskedText, list[Rewrite]]:
+    """The sentences that a span or an edit touches, put together, with spans and edits moved there.
+
+    The others are the same in every candidate, and would be most of the work in a long text.
+    """
+    text = masked.text
+    touched = [*masked.masked, *(edit.span for rewrite in rewrites for edit in rewrite.edits)]
+    borders = [0, *(match.end() for match in _SENTENCE_END.finditer(text)), len(text)]
+    kept = [
+        (start, end)
+        for start, end in pairwise(borders)
+        if any(span.start < end and start < span.end for span in touched)
+    ]
+    starts = [start for start, _ in kept]
+    gone = [start - sum(e - s for s, e in kept[:at]) for at, (start, _) in enumerate(kept)]
+
+    def moved(span: Span) -> Span:
+        at = bisect_right(starts, span.start) - 1
+        return Span(span.start - gone[at], span.end - gone[at])
+
+    short = "".join(text[start:end] for start, end in kept)
+    return (
+        MaskedText(short, tuple(map(moved, masked.masked)), masked.weights),
+        [
+            Rewrite(short, tuple(Edit(moved(e.span), e.replacement) for e in rewrite.edits))
+            for rewrite in rewrites
+        ],
+    )
 
 
 def save_ranks(ranks: Mapping[str, float], path: Path) -> None:
@@ -206,4 +239,5 @@ def _words(text: str) -> Iterator[str]:
     return (match[0].casefold() for match in _WORD.finditer(text))
 
 
+_SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|\n+")
 _WORD = re.compile(r"\w+(?:['’]\w+)*")

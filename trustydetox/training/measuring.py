@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator
 from pathlib import Path
 
+from trustydetox.training.examples import check_examples, guide_examples, learn_known_words
 from trustydetox.training.sources import NAMES, load, normalise, sentences
 from trustydetox.training.splitting import Splits, position
 
@@ -26,6 +27,17 @@ _FLUENT = (
 def dev_texts(data: Path) -> frozenset[str]:
     """The normalised text of every row that is kept for measuring."""
     return frozenset(normalise(text) for name in NAMES for text in load(data, name, "dev").texts)
+
+
+def taken_texts(data: Path, splits: Splits) -> frozenset[str]:
+    """The normalised text of every row that teaches or measures a model of a recipe."""
+    known = learn_known_words(data).__contains__
+    guided = guide_examples(data, splits, known)
+    checked = check_examples(data, splits, known, guided)
+    taught = {normalise(example.text) for example in (*guided, *checked)}
+    # All pairs, for what rewrites learns from them whole.
+    pairs = {normalise(text) for text in load(data, "paradetox", "train").texts}
+    return frozenset(taught | pairs | dev_texts(data))
 
 
 def judge_rows(data: Path, splits: Splits, role: str, taken: Container[str]) -> dict[str, int]:

@@ -1,0 +1,1 @@
+"""The proof: one small model, fine-tuned on the same rows cleaned and not; what it then writes."""

@@ -1,0 +1,442 @@
+"""QLoRA fine-tuning with TRL's real trainer and real 4-bit weights, on an OPT made on the spot."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from datasets import Dataset
+from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, TrainerCallback
+from typer.testing import CliRunner
+
+from tests.networks import tiny_opt
+from trustydetox.cli import app
+from trustydetox.errors import ConfigError, ConflictError, InputError, ModelError
+from trustydetox.training import build_trainer, merge_adapter, read_settings
+from trustydetox.training.sft.finetuning import compare_logits, train
+from trustydetox.training.sft.settings import KEPT_WHOLE
+
+# Of transformers' and bitsandbytes' own making, on every training run.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+
+TEXTS = ["The second answer fixed my build.", "It is on page two of the manual.", "Try again."]
+ROWS = {"text": TEXTS * 4}
+FAST = [
+    "--use_cpu", "--max_steps", "2", "--max_length", "32", "--logging_steps", "1",
+    "--report_to", "none", "--disable_tqdm", "true", "--gradient_checkpointing", "false",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return tiny_opt(tmp_path_factory.mktemp("base"))
+
+
+def settings(base: str, out: Path, *options: str) -> Any:
+    given = ["--model_name_or_path", base, "--output_dir", str(out), *FAST, *options]
+    return read_settings("opt-350m-qlora", given)
+
+
+def trainer(base: str, out: Path, rows: Any = None, *options: str, **passed: Any) -> Any:
+    chosen = settings(base, out, "--save_strategy", "no", *options)
+    return build_trainer(
+        base,
+        Dataset.from_dict(ROWS) if rows is None else rows,
+        args=chosen.args,
+        quantization_config=chosen.quantization,
+        peft_config=chosen.lora,
+        **passed,
+    )
+
+
+# ---------------------------------------------------------------------------------- settings
+
+
+def test_the_preset_is_the_notebooks_with_the_layer_that_opt_has(base: str, tmp_path: Path) -> None:
+    found = read_settings("opt-350m-qlora", ["--use_cpu"])
+    assert found.base == "facebook/opt-350m"
+    lora = found.lora
+    assert (lora.r, lora.lora_alpha, lora.lora_dropout, lora.bias) == (64, 16, 0.1, "none")
+    assert lora.target_modules == {"q_proj", "k_proj", "v_proj", "out_proj"}
+    args = found.args
+    assert (args.num_train_epochs, args.learning_rate, args.max_grad_norm) == (5, 1e-4, 0.3)
+    assert (args.lr_scheduler_type, args.warmup_steps, args.max_length) == ("cosine", 0.03, 512)
+    assert (args.per_device_train_batch_size, args.seed, args.report_to) == (1, 42, [])
+    bits = found.quantization
+    assert (bits.bnb_4bit_quant_type, bits.bnb_4bit_use_double_quant) == ("nf4", True)
+    assert bits.llm_int8_skip_modules == ["lm_head", "project_in", "project_out"]
+    assert found.detox.detox_recipe == "mini"
+
+
+def test_an_option_wins_over_the_yaml(base: str, tmp_path: Path) -> None:
+    assert settings(base, tmp_path, "--learning_rate", "0.5").args.learning_rate == 0.5
+
+
+@pytest.mark.parametrize(
+    ("line", "said"), [("learning_rat: 1", "did you mean 'learning_rate'"), ("zzz: 1", "zzz")]
+)
+def test_a_setting_that_nobody_reads_is_refused(tmp_path: Path, line: str, said: str) -> None:
+    (tmp_path / "my.yaml").write_text(line)
+    with pytest.raises(ConfigError, match=said):
+        read_settings(tmp_path / "my.yaml")
+
+
+def test_an_option_that_nobody_reads_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="did you mean 'detox_threshold'"):
+        read_settings("opt-350m-qlora", ["--detox_treshold", "0.6"])
+
+
+def test_an_unknown_preset_is_refused_with_the_near_one() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'opt-350m-qlora'"):
+        read_settings("opt-350-qlora")
+
+
+def test_rows_of_an_unknown_kind_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "rows.doc").write_text("x")
+    with pytest.raises(InputError, match=r"\.jsonl"):
+        read_settings("opt-350m-qlora", ["--use_cpu"], rows=tmp_path / "rows.doc")
+
+
+def test_rows_that_are_no_json_are_one_error_without_their_text(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"text": "hello')
+    found = read_settings("opt-350m-qlora", ["--use_cpu"], rows=tmp_path / "rows.jsonl")
+    with pytest.raises(InputError) as error:
+        found.rows()
+    assert "hello" not in str(error.value)
+
+
+# --------------------------------------------------------------------------------- preflight
+
+
+def test_a_lora_target_that_matches_nothing_is_refused(base: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"'o_proj' matches no layer; the base has: .*out_proj"):
+        trainer(base, tmp_path, None, "--lora_target_modules", "q_proj", "o_proj")
+
+
+def test_a_wrong_column_is_refused(base: str, tmp_path: Path) -> None:
+    rows = Dataset.from_dict({"txt": TEXTS})
+    with pytest.raises(InputError, match=r"no column 'text'.*did you mean 'txt'"):
+        trainer(base, tmp_path, rows)
+
+
+def test_no_rows_are_refused(base: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no rows to train on"):
+        trainer(base, tmp_path, Dataset.from_dict({"text": []}))
+
+
+def test_conversations_without_a_template_are_refused(base: str, tmp_path: Path) -> None:
+    rows = Dataset.from_dict({"messages": [[{"role": "user", "content": "Hello."}]]})
+    with pytest.raises(ConfigError, match="chat_template_path"):
+        trainer(base, tmp_path, rows)
+
+
+def test_prompts_that_fill_the_length_are_refused(base: str, tmp_path: Path) -> None:
+    rows = Dataset.from_dict({"prompt": ["x" * 40], "completion": ["yes"]})
+    with pytest.raises(ConfigError, match="after truncation to 32 tokens"):
+        trainer(base, tmp_path, rows)
+
+
+def test_a_tokenizer_of_another_base_is_refused(base: str, tmp_path: Path) -> None:
+    other = AutoTokenizer.from_pretrained(base)
+    other.add_tokens([f"<{n}>" for n in range(9)])
+    with pytest.raises(ConfigError, match="267 tokens, the base embeds 258"):
+        trainer(base, tmp_path, processing_class=other)
+
+
+def test_a_base_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="nowhere"):
+        trainer(str(tmp_path / "nowhere"), tmp_path)
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_bf16_is_refused_on_a_cpu_that_emulates_it(
+    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, native: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    if native:
+        assert trainer(base, tmp_path, None, "--bf16", "true").args.bf16
+    else:
+        with pytest.raises(ConfigError, match="bf16 on a CPU"):
+            trainer(base, tmp_path, None, "--bf16", "true")
+
+
+# --------------------------------------------------------------------------------- the trainer
+
+
+def test_the_base_is_in_four_bits_but_for_head_and_projections(base: str, tmp_path: Path) -> None:
+    made = trainer(base, tmp_path)
+    kinds = {name: type(module).__name__ for name, module in made.model.named_modules()}
+    four = {name.rpartition(".")[2] for name, kind in kinds.items() if "4bit" in kind}
+    assert {"fc1", "fc2", "base_layer"} <= four
+    assert not four & set(KEPT_WHOLE)
+    targets = {name.split(".")[-4] for name, _ in made.model.named_parameters() if "lora_A" in name}
+    assert targets == {"q_proj", "k_proj", "v_proj", "out_proj"}
+
+
+def test_what_the_trainer_takes_is_passed_through(base: str, tmp_path: Path) -> None:
+    class Seen(TrainerCallback):
+        steps = 0
+
+        def on_step_end(self, *args: Any, **others: Any) -> None:
+            Seen.steps += 1
+
+    made = trainer(
+        base,
+        tmp_path,
+        Dataset.from_dict({"words": TEXTS}),
+        callbacks=[Seen()],
+        formatting_func=lambda row: row["words"].upper(),
+    )
+    made.train()
+    assert Seen.steps == 2
+    shown = made.processing_class.decode(made.train_dataset[0]["input_ids"])
+    assert shown == "THE SECOND ANSWER FIXED MY BUILD"[:32]
+
+
+def losses(made: Any) -> list[float]:
+    made.train()
+    return [entry["loss"] for entry in made.state.log_history if "loss" in entry]
+
+
+def test_it_trains_as_a_plain_trainer_does(base: str, tmp_path: Path) -> None:
+    from transformers import set_seed
+    from trl import SFTTrainer
+
+    rows = Dataset.from_dict(ROWS)
+    found = []
+    for seed in (42, 42, 7):
+        set_seed(seed)
+        chosen = settings(base, tmp_path, "--save_strategy", "no", "--seed", str(seed))
+        plain = SFTTrainer(
+            base,
+            args=chosen.args,
+            train_dataset=rows,
+            quantization_config=chosen.quantization,
+            peft_config=chosen.lora,
+        )
+        found.append(losses(plain))
+    set_seed(42)
+    ours = losses(trainer(base, tmp_path))
+    assert ours == found[0] == found[1]
+    assert ours != found[2]
+
+
+# ------------------------------------------------------------------------------------- export
+
+
+@pytest.fixture(scope="module")
+def four_bit() -> BitsAndBytesConfig:
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        llm_int8_skip_modules=list(KEPT_WHOLE),
+    )
+
+
+@pytest.fixture(scope="module")
+def adapter(base: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A LoRA adapter with weights as large as training makes them."""
+    out = tmp_path_factory.mktemp("adapter")
+    model = get_peft_model(
+        AutoModelForCausalLM.from_pretrained(base),
+        LoraConfig(r=4, lora_alpha=8, target_modules=["q_proj", "out_proj", "fc1"],
+                   task_type="CAUSAL_LM"),
+    )  # fmt: skip
+    torch.manual_seed(1)
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.02)
+    model.save_pretrained(str(out))
+    return out
+
+
+def rows_of_tokens() -> list[list[int]]:
+    generator = torch.Generator().manual_seed(2)
+    return [torch.randint(0, 256, (40,), generator=generator).tolist() for _ in range(3)]
+
+
+def logits(model: Any, rows: list[list[int]]) -> list[Any]:
+    model.eval()
+    with torch.no_grad():
+        return [model(input_ids=torch.tensor([ids])).logits.float() for ids in rows]
+
+
+@pytest.fixture(scope="module")
+def as_trained(base: str, adapter: Path, four_bit: BitsAndBytesConfig) -> list[Any]:
+    model = AutoModelForCausalLM.from_pretrained(base, quantization_config=four_bit)
+    return logits(PeftModel.from_pretrained(model, str(adapter)), rows_of_tokens())
+
+
+def test_the_merged_model_says_what_adapter_and_four_bits_said(
+    adapter: Path, four_bit: BitsAndBytesConfig, as_trained: list[Any], tmp_path: Path
+) -> None:
+    merge_adapter(adapter, tmp_path / "merged", quantization=four_bit.to_dict())
+    merged = AutoModelForCausalLM.from_pretrained(tmp_path / "merged", dtype="float32")
+    gap = compare_logits(as_trained, merged, rows_of_tokens())
+    assert gap.tokens == 120
+    assert gap.mean <= 2e-3
+    assert not hasattr(merged.config, "quantization_config")
+
+
+@pytest.mark.filterwarnings("ignore:Merge lora module to 4-bit")
+def test_merging_in_four_bits_would_not(
+    base: str, adapter: Path, four_bit: BitsAndBytesConfig, as_trained: list[Any]
+) -> None:
+    model = AutoModelForCausalLM.from_pretrained(base, quantization_config=four_bit)
+    merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+    assert compare_logits(as_trained, merged, rows_of_tokens()).mean > 2e-3
+
+
+def test_an_adapter_of_a_whole_base_is_merged_as_peft_does(
+    base: str, adapter: Path, tmp_path: Path
+) -> None:
+    merge_adapter(adapter, tmp_path / "merged", dtype="float32")
+    model = AutoModelForCausalLM.from_pretrained(base)
+    theirs = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+    ours = AutoModelForCausalLM.from_pretrained(tmp_path / "merged")
+    assert compare_logits(logits(theirs, rows_of_tokens()), ours, rows_of_tokens()).largest < 1e-5
+
+
+def test_the_merged_folder_is_whole_and_asks_for_no_adapter(adapter: Path, tmp_path: Path) -> None:
+    merge_adapter(adapter, tmp_path / "merged")
+    names = {path.name for path in (tmp_path / "merged").iterdir()}
+    assert {"config.json", "model.safetensors", "tokenizer.json", "generation_config.json"} <= names
+    config = json.loads((tmp_path / "merged" / "config.json").read_text())
+    assert config["dtype"] == "float16"
+
+
+def test_nothing_is_written_over(adapter: Path, tmp_path: Path) -> None:
+    (tmp_path / "merged").mkdir()
+    with pytest.raises(ConflictError):
+        merge_adapter(adapter, tmp_path / "merged")
+
+
+def test_an_adapter_of_another_base_is_refused(adapter: Path, base: str, tmp_path: Path) -> None:
+    shutil.copytree(adapter, tmp_path / "adapter")
+    shutil.copytree(base, tmp_path / "base")
+    config = json.loads((tmp_path / "base" / "config.json").read_text())
+    (tmp_path / "base" / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 1}))
+    AutoModelForCausalLM.from_pretrained(tmp_path / "base").save_pretrained(tmp_path / "base")
+    path = tmp_path / "adapter" / "adapter_config.json"
+    named = json.loads(path.read_text()) | {"base_model_name_or_path": str(tmp_path / "base")}
+    path.write_text(json.dumps(named))
+    with pytest.raises(ConfigError, match="adapter and base don't match"):
+        merge_adapter(tmp_path / "adapter", tmp_path / "merged")
+    assert not (tmp_path / "merged").exists()
+
+
+# ------------------------------------------------------------------------------------ the run
+
+
+def furthest(one: dict[str, Any], other: dict[str, Any]) -> float:
+    return max(float((one[name].float() - other[name].float()).abs().max()) for name in one)
+
+
+def run(base: str, out: Path, *options: str, said: list[str] | None = None) -> Path:
+    lines = [] if said is None else said
+    return train(
+        settings(base, out, *options), Dataset.from_dict(ROWS), {"detox": None}, say=lines.append
+    )
+
+
+SAVED = ("--save_strategy", "steps", "--save_steps", "1", "--save_total_limit", "2")
+
+
+@pytest.fixture(scope="module")
+def done(base: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with a checkpoint at each of its two steps."""
+    return run(base, tmp_path_factory.mktemp("run") / "out", *SAVED)
+
+
+def test_a_run_leaves_adapter_model_card_and_facts(done: Path) -> None:
+    facts = json.loads((done / "trustydetox.json").read_text())
+    assert facts["finished"] is True
+    assert facts["training"]["steps"] == 2
+    assert facts["export"]["logits"]["mean"] <= 2e-3
+    assert len(facts["data"]) == 64
+    card = (done / "README.md").read_text()
+    assert facts["data"] in card
+    assert "nothing was cleaned" in card
+    assert not any(text in card for text in TEXTS)
+    AutoModelForCausalLM.from_pretrained(done / "merged")
+
+
+def test_a_finished_run_is_left_alone(base: str, done: Path) -> None:
+    before = (done / "adapter_model.safetensors").stat().st_mtime_ns
+    said: list[str] = []
+    run(base, done, *SAVED, said=said)
+    assert said == [f"{done} is finished already"]
+    assert (done / "adapter_model.safetensors").stat().st_mtime_ns == before
+
+
+def test_a_folder_of_another_run_is_refused(base: str, done: Path) -> None:
+    with pytest.raises(ConflictError, match="other settings"):
+        run(base, done, *SAVED, "--learning_rate", "0.5")
+
+
+def test_a_run_goes_on_from_its_last_whole_checkpoint(
+    base: str, done: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(done, out)
+    shutil.rmtree(out / "merged")
+    (out / "adapter_model.safetensors").unlink()
+    facts = json.loads((out / "trustydetox.json").read_text())
+    (out / "trustydetox.json").write_text(json.dumps(facts | {"finished": False}))
+    # The second checkpoint was cut off while it was written.
+    (out / "checkpoint-2" / "trainer_state.json").write_text('{"epo')
+    said: list[str] = []
+    run(base, out, *SAVED, said=said)
+    assert said[0] == "going on from checkpoint-1"
+    whole, resumed, before = (
+        load_file(place / "adapter_model.safetensors")
+        for place in (done, out, done / "checkpoint-1")
+    )
+    # Not the same bits: peft reads an adapter's weights as float32, training had them in bfloat16.
+    assert furthest(whole, resumed) < 3e-5 < furthest(whole, before)
+
+
+# ------------------------------------------------------------------------------- the command
+
+
+def test_one_command_goes_from_rows_to_adapter_model_and_card(base: str, tmp_path: Path) -> None:
+    rows = [*TEXTS, "Read the manual, you stupid idiot, it is on page two."]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in rows))
+    out = tmp_path / "out"
+    done = CliRunner().invoke(
+        app,
+        ["train", "sft", str(path), "--config", "opt-350m-qlora", "--model_name_or_path", base,
+         "--output_dir", str(out), "--save_strategy", "no", *FAST],
+    )  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout == ""
+    facts = json.loads((out / "trustydetox.json").read_text())
+    assert (facts["detox"]["counts"]["read"], facts["detox"]["counts"]["rewritten"]) == (4, 1)
+    assert facts["detox"]["models"]["guide.safetensors"]
+    assert "| texts clean, rewritten, unresolved | 3, 1, 0 |" in (out / "README.md").read_text()
+    assert (out / "adapter_model.safetensors").is_file()
+    assert (out / "merged" / "model.safetensors").is_file()
+
+
+def test_rows_that_are_all_dropped_are_one_error(base: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"text": "Tu es un idiot et un imbécile, va-t\'en d\'ici."}\n')
+    done = CliRunner().invoke(
+        app,
+        ["train", "sft", str(path), "--config", "opt-350m-qlora", "--model_name_or_path", base,
+         "--output_dir", str(tmp_path / "out"), "--detox_threshold", "0.01", *FAST],
+    )  # fmt: skip
+    assert done.exit_code == 3
+    assert done.stderr.splitlines()[-1].startswith("error: there are no rows to train on")

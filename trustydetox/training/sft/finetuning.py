@@ -1,0 +1,345 @@
+"""Supervised fine-tuning of a causal model on cleaned rows, with QLoRA where it is asked for.
+
+A trainer of TRL's and nothing in between: what happens here happens before it is made and after it
+has trained. Cleaning comes first, so the models that clean are gone before the base is loaded.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trustydetox.corpus import Cleaned
+from trustydetox.corpus.datasets.choosing import choose
+from trustydetox.corpus.runs.folder import versions
+from trustydetox.errors import ConflictError, InputError, ModelError
+from trustydetox.steps.loading import find, open_model, open_tokenizer
+from trustydetox.training.sft import preflight
+from trustydetox.training.sft.cards import FACTS, write_card
+from trustydetox.training.sft.exporting import merge_adapter
+from trustydetox.training.sft.settings import SftSettings
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from trl import SFTConfig, SFTTrainer
+
+MERGED = "merged"
+_PROBED = 4
+_PACKAGES = ("trl", "peft", "accelerate", "datasets", "bitsandbytes")
+_WHERE = frozenset({"output_dir", "logging_dir", "run_name", "resume_from_checkpoint"})
+_PRECISION = frozenset({"bf16", "fp16"})
+
+Say = Callable[[str], None]
+
+
+def silent(line: str) -> None:
+    """Say nothing."""
+
+
+@dataclass(frozen=True)
+class LogitGap:
+    """How far two models' logits lie apart over the same tokens: absolute differences."""
+
+    mean: float
+    largest: float
+    tokens: int
+
+
+def build_trainer(
+    model: Any,
+    train_dataset: Any,
+    *,
+    args: SFTConfig,
+    processing_class: Any = None,
+    peft_config: Any = None,
+    **passed: Any,
+) -> SFTTrainer:
+    """A `trl.SFTTrainer`, made after checks that say what is wrong before a weight is loaded.
+
+    model: a folder, an id of the Hub that `trustydetox fetch` has fetched, or a model; with
+        `quantization_config` one of the first two.
+    passed: whatever else `SFTTrainer` takes: eval_dataset, quantization_config, data_collator,
+        callbacks, optimizers, formatting_func, …
+    Raises ConfigError or InputError where rows, tokenizer, LoRA targets or precision can't work.
+    """
+    from trl import SFTTrainer
+
+    if isinstance(model, str):
+        model = str(find(model))
+    tokenizer = processing_class or open_tokenizer(
+        model if isinstance(model, str) else model.name_or_path
+    )
+    config = _config(model) if isinstance(model, str) else model.config
+    preflight.check_precision(args)
+    preflight.check_model(config, tokenizer)
+    if passed.get("formatting_func") is None:
+        preflight.check_rows(train_dataset, args, tokenizer)
+    if peft_config is not None:
+        preflight.check_targets(peft_config.target_modules, _layers(model, config))
+    made = SFTTrainer(
+        model,
+        args=args,
+        train_dataset=train_dataset,
+        processing_class=tokenizer,
+        peft_config=peft_config,
+        **passed,
+    )
+    preflight.check_prepared(made.train_dataset, train_dataset, args)
+    return made
+
+
+def finetune(settings: SftSettings, *, merge: bool = True, say: Say = silent) -> Path:
+    """Clean, train, save and describe: the folder of the adapter, whose `merged` is a whole model.
+
+    The folder is `output_dir`. A run that ended early goes on from its last checkpoint; a finished
+    one is left as it is; ConflictError where the folder belongs to a run with other settings.
+    Of several processes of a launch one cleans and one writes.
+    """
+    rows = settings.rows()
+    split = settings.script.dataset_train_split
+    if split not in rows:
+        raise InputError(f"the rows have no split {split!r}, only {', '.join(rows)}")
+    held = None
+    if settings.args.eval_strategy != "no":
+        held = rows.get(settings.script.dataset_test_split)
+        if held is None:
+            raise InputError(
+                f"eval_strategy asks for a split {settings.script.dataset_test_split!r}, and there "
+                "is none: set test_split_size, or eval_strategy to no"
+            )
+    cleaned = settings.detox.clean(rows[split])
+    if held is not None:
+        held = settings.detox.clean(held).dataset
+    chosen = choose(
+        settings.detox.detox_recipe, settings.detox.detox_threshold, settings.detox.detox_fallback
+    )
+    facts = {"detox": _detox_facts(cleaned, chosen.recipe, chosen.models)}
+    del rows, chosen
+    # What cleaned is gone before the base comes.
+    gc.collect()
+    return train(settings, cleaned.dataset, facts, eval_dataset=held, merge=merge, say=say)
+
+
+def train(
+    settings: SftSettings,
+    dataset: Any,
+    facts: Mapping[str, Any],
+    *,
+    eval_dataset: Any = None,
+    merge: bool = True,
+    say: Say = silent,
+) -> Path:
+    """Train on rows as they are; `facts` about them go into the folder's `trustydetox.json`."""
+    from transformers import set_seed
+
+    out = Path(settings.args.output_dir)
+    rows = len(dataset) if hasattr(dataset, "__len__") else None
+    plan = {**facts, "rows": rows, "data": data_hash(dataset), **_plan(settings)}
+    if _is_finished(out, plan):
+        say(f"{out} is finished already")
+        return out
+    # LoRA's matrices are drawn when the trainer is made, before it sets a seed itself.
+    set_seed(settings.args.seed)
+    if os.environ.get("RANK", "0") == "0":
+        _write_json(out / FACTS, plan)
+    trainer = build_trainer(
+        str(find(settings.base, settings.revision)),
+        dataset,
+        args=_with_model_settings(settings),
+        eval_dataset=eval_dataset,
+        quantization_config=settings.quantization,
+        peft_config=settings.lora,
+    )
+    last = _last_whole_checkpoint(out)
+    if last is not None:
+        say(f"going on from {last.name}")
+    trainer.train(resume_from_checkpoint=None if last is None else str(last))
+    trainer.save_model(str(out))
+    if not trainer.is_world_process_zero():
+        return out
+    _name_base(out, settings)
+    plan["training"] = _history(trainer)
+    if merge and settings.lora is not None:
+        is_whole = not (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled)
+        probed = [row["input_ids"][:64] for row in trainer.train_dataset.take(_PROBED)]
+        before = [_logits(trainer.model, ids) for ids in probed] if is_whole else []
+        del trainer
+        gc.collect()
+        merge_adapter(out, out / MERGED, quantization=plan["quantization"])
+        plan["export"] = {"dtype": "float16", "logits": None}
+        # A model that is spread over processes can't be asked by one of them.
+        if is_whole:
+            gap = compare_logits(before, open_model("causal LM", str(out / MERGED)), probed)
+            plan["export"]["logits"] = asdict(gap)
+            say(f"merged model: {out / MERGED}, logits off by {gap.mean:.1e} on average")
+    plan["finished"] = True
+    _write_json(out / FACTS, plan)
+    write_card(out, plan)
+    return out
+
+
+def compare_logits(before: list[Tensor], model: Any, rows: list[list[int]]) -> LogitGap:
+    """How far a model's logits for these rows of tokens lie from those that another gave."""
+    import torch
+
+    after = [_logits(model, ids) for ids in rows]
+    gaps = torch.cat([(a - b).abs().flatten() for a, b in zip(before, after, strict=True)])
+    return LogitGap(float(gaps.mean()), float(gaps.max()), sum(map(len, rows)))
+
+
+def data_hash(dataset: Any) -> str | None:
+    """A hash of all rows and their order, None for a stream, which would have to be read for it."""
+    if not hasattr(dataset, "__len__"):
+        return None
+    digest = hashlib.sha256()
+    for row in dataset:
+        digest.update(json.dumps(row, sort_keys=True, default=str).encode())
+    return digest.hexdigest()
+
+
+def _detox_facts(
+    cleaned: Cleaned, recipe: Mapping[str, Any], models: Mapping[str, str]
+) -> dict[str, Any]:
+    return {
+        "recipe": dict(recipe),
+        "models": dict(models),
+        "counts": asdict(cleaned.counts),
+        "report": {key: cleaned.report[key] for key in ("texts", "rows") if key in cleaned.report},
+    }
+
+
+def _plan(settings: SftSettings) -> dict[str, Any]:
+    """What identifies a run, as JSON values: settings that differ from the defaults, versions."""
+    from trl import ModelConfig, SFTConfig
+
+    given = settings.args
+    usual = SFTConfig(use_cpu=given.use_cpu, bf16=given.bf16, fp16=given.fp16).to_dict()
+    args = {
+        name: value
+        for name, value in given.to_dict().items()
+        if name in _PRECISION or (value != usual.get(name) and name not in _WHERE)
+    }
+    plain = asdict(ModelConfig())
+    model = {k: v for k, v in asdict(settings.model).items() if v != plain[k]}
+    quantization = settings.quantization
+    content = {
+        "base": settings.base,
+        "settings": {"args": args, "model": model},
+        "quantization": None if quantization is None else quantization.to_dict(),
+        "versions": versions() | {name: version(name) for name in _PACKAGES if find_spec(name)},
+    }
+    return json.loads(json.dumps(content, default=str))  # type: ignore[no-any-return]
+
+
+def _is_finished(out: Path, plan: Mapping[str, Any]) -> bool:
+    """Whether this run is done; ConflictError where the folder holds another one."""
+    try:
+        found = json.loads((out / FACTS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    plan = json.loads(json.dumps(plan))
+    differing = [key for key in plan if key != "versions" and found.get(key) != plan[key]]
+    if differing:
+        raise ConflictError(
+            f"{out} holds a run with other {', '.join(differing)}: name another output_dir"
+        )
+    return bool(found.get("finished"))
+
+
+def _last_whole_checkpoint(out: Path) -> Path | None:
+    """The newest checkpoint that was written to its end: the trainer's state is written last."""
+    found = [
+        path
+        for path in out.glob("checkpoint-*")
+        if path.name.removeprefix("checkpoint-").isdigit() and _is_json(path / "trainer_state.json")
+    ]
+    return max(found, key=lambda path: int(path.name.removeprefix("checkpoint-")), default=None)
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _with_model_settings(settings: SftSettings) -> SFTConfig:
+    """The trainer's arguments, with what TRL's own script puts there for loading the base."""
+    args, model = settings.args, settings.model
+    args.model_init_kwargs = {
+        "attn_implementation": model.attn_implementation,
+        "dtype": model.dtype,
+        **(args.model_init_kwargs or {}),
+    }
+    # TRL's own count starts anew where a run goes on; this one is kept in the checkpoint.
+    args.include_num_input_tokens_seen = "non_padding"
+    return args
+
+
+def _config(folder: str) -> Any:
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(folder)
+    except (OSError, ValueError) as error:
+        said = str(error).strip().partition("\n")[0]
+        raise ModelError(f"can't read the configuration in {folder}: {said}") from error
+
+
+def _layers(model: Any, config: Any) -> list[str]:
+    """The paths of the linear layers; of a name, without its weights."""
+    import torch
+    from transformers import AutoModelForCausalLM
+    from transformers.pytorch_utils import Conv1D
+
+    if isinstance(model, str):
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(config)
+    kinds = (torch.nn.Linear, Conv1D)
+    return [name for name, module in model.named_modules() if isinstance(module, kinds)]
+
+
+def _history(trainer: Any) -> dict[str, Any]:
+    logged = trainer.state.log_history
+    losses = [entry["loss"] for entry in logged if "loss" in entry]
+    held = [entry["eval_loss"] for entry in logged if "eval_loss" in entry]
+    return {
+        "steps": trainer.state.global_step,
+        "tokens": int(trainer.state.num_input_tokens_seen),
+        "first loss": losses[0] if losses else None,
+        "last loss": losses[-1] if losses else None,
+        "held-out loss": held[-1] if held else None,
+    }
+
+
+def _logits(model: Any, ids: list[int]) -> Tensor:
+    import torch
+
+    model.eval()
+    with torch.no_grad():
+        found: Tensor = model(input_ids=torch.tensor([ids], device=model.device)).logits
+    return found.float().cpu()
+
+
+def _name_base(out: Path, settings: SftSettings) -> None:
+    """Let the adapter name its base as the user did, not a folder of this machine's cache."""
+    path = out / "adapter_config.json"
+    if path.is_file():
+        named = {"base_model_name_or_path": settings.base, "revision": settings.revision}
+        _write_json(path, json.loads(path.read_text(encoding="utf-8")) | named)
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    part.rename(path)

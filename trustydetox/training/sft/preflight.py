@@ -1,0 +1,91 @@
+"""What would make a fine-tuning run fail late or learn nothing, found before a weight is loaded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from trustydetox.errors import ConfigError, InputError, did_you_mean
+
+if TYPE_CHECKING:
+    from trl import SFTConfig
+
+_CHATS = ("messages", "conversations")
+_EVERYTHING = "all-linear"
+
+
+def check_rows(rows: Any, args: SFTConfig, tokenizer: Any) -> None:
+    """Refuse rows that this trainer can't read or learn from; InputError says why."""
+    first = next(iter(rows), None)
+    if first is None:
+        raise InputError("there are no rows to train on: none came, or cleaning dropped them all")
+    columns = set(first)
+    is_chat = any(name in columns for name in _CHATS) or isinstance(first.get("prompt"), list)
+    if not is_chat and not ({"input_ids", args.dataset_text_field} & columns):
+        if "completion" not in columns:
+            raise InputError(
+                f"the rows have no column {args.dataset_text_field!r}: name the text's column "
+                f"(dataset_text_field){did_you_mean(args.dataset_text_field, columns)}"
+            )
+        if "prompt" not in columns:
+            raise InputError("the rows have completions but no column 'prompt'")
+    if is_chat and not (tokenizer.chat_template or args.chat_template_path):
+        raise ConfigError(
+            "the rows are conversations, and the tokenizer has no chat template: name one "
+            "(chat_template_path), or train on plain text or on prompts and completions"
+        )
+
+
+def check_model(config: Any, tokenizer: Any) -> None:
+    """Refuse a tokenizer whose numbers the base has no embedding for."""
+    size = getattr(config.get_text_config(), "vocab_size", None)
+    if size is not None and len(tokenizer) > size:
+        raise ConfigError(
+            f"base and tokenizer don't match: the tokenizer has {len(tokenizer)} tokens, "
+            f"the base embeds {size}"
+        )
+
+
+def check_targets(targets: str | Iterable[str] | None, layers: Sequence[str]) -> None:
+    """Refuse a LoRA target that matches no layer: peft only complains where none of them does.
+
+    layers: the paths of the base's linear layers. A str is a pattern for the whole path, else each
+    is the end of one, as in peft.
+    """
+    if targets is None or targets == _EVERYTHING:
+        return
+    if isinstance(targets, str):
+        lost = [] if any(re.fullmatch(targets, layer) for layer in layers) else [targets]
+    else:
+        lost = [
+            target
+            for target in sorted(targets)
+            if not any(layer == target or layer.endswith(f".{target}") for layer in layers)
+        ]
+    if lost:
+        there = ", ".join(sorted({layer.rpartition(".")[2] for layer in layers}))
+        raise ConfigError(f"LoRA target {lost[0]!r} matches no layer; the base has: {there}")
+
+
+def check_precision(args: SFTConfig) -> None:
+    """Refuse bf16 on a CPU that only emulates it."""
+    import torch
+
+    on_cpu = args.use_cpu or not torch.cuda.is_available()
+    # Asked of torch's own probe, which has no public name in the older releases.
+    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    if args.bf16 and on_cpu and not native:
+        raise ConfigError(
+            "bf16 on a CPU without bfloat16 instructions is slower than float32 and less exact: "
+            "set bf16 to false"
+        )
+
+
+def check_prepared(prepared: Any, rows: Any, args: SFTConfig) -> None:
+    """Refuse rows of which truncation left no token to learn from."""
+    if hasattr(prepared, "__len__") and len(prepared) == 0 and next(iter(rows), None) is not None:
+        raise ConfigError(
+            f"no row has a token left to learn from after truncation to {args.max_length} tokens: "
+            "raise max_length, or set truncation_mode to keep_end"
+        )
