@@ -16,7 +16,10 @@ settings.load_profile("suite")
 # No test asks a network; set before any library of the Hub is imported.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-PROGRAMS = {"chromium": ("chromium", "chromium-browser", "google-chrome")}
+PROGRAMS = {
+    "chromium": ("chromium", "chromium-browser", "google-chrome"),
+    "kubectl": ("kubectl",),
+}
 
 
 def _is_here(tool: str) -> bool:

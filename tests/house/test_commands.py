@@ -46,6 +46,6 @@ def test_the_promised_commands_exist(name: str) -> None:
     assert name in COMMANDS
 
 
-@pytest.mark.parametrize("name", ["play", "deploy"])
+@pytest.mark.parametrize("name", ["play"])
 def test_a_command_that_is_not_built_does_not_exist(name: str) -> None:
     assert name not in COMMANDS

@@ -33,7 +33,16 @@ def test_everything_beside_the_code_is_in_the_wheel(wheel: zipfile.ZipFile) -> N
 
 
 @pytest.mark.parametrize(
-    "ending", [".safetensors", ".yaml", ".jsonl", ".html", "py.typed", "/constraints.txt"]
+    "ending",
+    [
+        ".safetensors",
+        ".yaml",
+        ".jsonl",
+        ".html",
+        "py.typed",
+        "/constraints.txt",
+        "/manifests/overlays/kubernetes-cpu/kustomization.yaml",
+    ],
 )
 def test_the_wheel_holds_what_a_user_needs_offline(wheel: zipfile.ZipFile, ending: str) -> None:
     assert [name for name in wheel.namelist() if name.endswith(ending)] != []

@@ -10,6 +10,7 @@ from trustydetox.cli.clean import clean
 from trustydetox.cli.commands import Commands
 from trustydetox.cli.compare import compare
 from trustydetox.cli.convert import convert
+from trustydetox.cli.deploy import deploy
 from trustydetox.cli.diff import diff
 from trustydetox.cli.doctor import doctor
 from trustydetox.cli.evaluate import evaluate
@@ -64,6 +65,7 @@ app.command("compare")(compare)
 app.add_typer(train, name="train")
 app.command("convert")(convert)
 app.command("push")(push)
+app.command("deploy")(deploy)
 app.command("infer")(infer)
 app.command("serve")(serve)
 app.command("list")(list_)

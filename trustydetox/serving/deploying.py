@@ -1,0 +1,165 @@
+"""A model onto a cluster: rendered, checked, applied, and asked for a token before it counts."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import yaml
+
+from trustydetox.errors import ConfigError, ConflictError, InputError, ModelError
+from trustydetox.serving.bucket import open_bucket, place_in
+from trustydetox.serving.credentials import credentials, filled, form_of
+from trustydetox.serving.inferring import Endpoint, connect
+from trustydetox.serving.linting import faults
+from trustydetox.serving.manifest import NAME, parse_manifest
+from trustydetox.serving.rendering import (
+    Choices,
+    Document,
+    render,
+    run_kubectl,
+    services,
+)
+from trustydetox.serving.validating import mistakes
+
+Tell = Callable[[str], None]
+
+_FORWARDED = re.compile(r"Forwarding from (127\.0\.0\.1:\d+) ->")
+
+
+def render_checked(overlay: str, choices: Choices) -> list[Document]:
+    """The objects of an overlay (see `render`), without a fault or a mistake; asks no cluster.
+
+    ConfigError names all that was found.
+    """
+    documents = render(overlay, choices)
+    # Unknown fields first: what a rule looks for may only be misspelt.
+    found = list(mistakes(documents)) or faults(documents)
+    if found:
+        raise ConfigError("; ".join(found))
+    return documents
+
+
+def to_yaml(documents: list[Document]) -> str:
+    """The objects as one stream of YAML."""
+    text: str = yaml.safe_dump_all(documents, sort_keys=False)
+    return text
+
+
+def apply(documents: list[Document], choices: Choices, tell: Tell) -> None:
+    """Give the objects to the cluster of kubectl's context, secrets filled from the environment.
+
+    Without keys in the environment no secret is sent, so that those of an admin stay as they are.
+    Before, the bucket is asked whether the model's upload is whole and of the runtime's format.
+    """
+    keys = credentials(choices.endpoint)
+    if keys is None:
+        tell("no AWS_ACCESS_KEY_ID: secrets are left as the cluster has them")
+        documents = [document for document in documents if not _is_of_a_bucket(document)]
+    else:
+        check_model(documents, tell)
+        documents = filled(documents, keys)
+    # On the server's side: kubectl's own way keeps a copy of each secret in an annotation.
+    done = run_kubectl(
+        "apply", "--server-side", "--field-manager=trustydetox", "-f", "-", given=to_yaml(documents)
+    )
+    for line in done.stdout.splitlines():
+        tell(line)
+    if done.returncode:
+        said = "; ".join(dict.fromkeys(done.stderr.splitlines()))  # once per object, often the same
+        if "conflict" in said:
+            raise ConflictError(f"the cluster holds fields that another manager set: {said}")
+        raise ModelError(f"the cluster refused: {said}")
+
+
+def check_model(documents: list[Document], tell: Tell) -> None:
+    """InputError unless the model's place holds a whole upload in the format of its runtime."""
+    (service,) = services(documents)
+    model = service["spec"]["predictor"]["model"]
+    url = str(model.get("storageUri") or "")
+    if "storage" in model:
+        url = f"s3://{model['storage']['parameters']['bucket']}/{model['storage']['path']}"
+    if not url.startswith("s3://"):
+        return
+    place = place_in(url)
+    bucket = open_bucket(place.bucket)
+    try:
+        there = bucket.sizes(f"{place.key}/")
+    except ModelError as error:
+        tell(f"the model was not looked at: {error}")
+        return
+    if f"{place.key}/{NAME}" not in there:
+        raise InputError(
+            f"{place} holds no {NAME}: its upload isn't whole, or not by `trustydetox push`"
+        )
+    manifest = parse_manifest(b"".join(bucket.read(f"{place.key}/{NAME}")), f"{place}/{NAME}")
+    wanted = "caikit" if model["modelFormat"]["name"] == "caikit" else "hf"
+    if manifest.format != wanted:
+        lacks = "config.yml" if wanted == "caikit" else "config.json at its root"
+        raise InputError(
+            f"{place} lacks {lacks}: it was converted as {manifest.format}, the runtime serves "
+            f"{wanted}"
+        )
+    for file in manifest.files:
+        if there.get(f"{place.key}/{file.path}") != file.size:
+            raise InputError(f"{place}/{file.path} is not as it was pushed")
+
+
+def wait(documents: list[Document], timeout_s: int, tell: Tell) -> str:
+    """The name of the model, once it is Ready and has given one token; a ready one may not.
+
+    vLLM on a CPU, for one, reports itself healthy and dies at its first request where it has no
+    kernel for the size of the model's heads. ModelError says what to look at.
+    """
+    (service,) = services(documents)
+    name, space = service["metadata"]["name"], _namespace(service)
+    tell(f"waiting for {name} to be ready, {timeout_s} s at most")
+    done = run_kubectl(
+        "wait", *space, "--for=condition=Ready", f"--timeout={timeout_s}s",
+        f"inferenceservice/{name}",
+    )  # fmt: skip
+    if done.returncode:
+        said = done.stderr.strip().rpartition("\n")[2]  # before it, what kubectl tells itself
+        look = " ".join(["kubectl", *space, "describe inferenceservice", name])
+        raise ModelError(f"{name} isn't ready: {said}; see {look}")
+    is_caikit = service["spec"]["predictor"]["model"]["modelFormat"]["name"] == "caikit"
+    protocol = "caikit-http" if is_caikit else "openai"
+    with _forwarded(name, space) as url:
+        tell(f"asking {name} for one token")
+        endpoint = Endpoint(url=url, model=name, protocol=protocol, timeout_s=float(timeout_s))
+        with connect(endpoint) as model:
+            model.complete("Hello", max_tokens=1)
+    return str(name)
+
+
+@contextmanager
+def _forwarded(name: str, space: list[str]) -> Iterator[str]:
+    """A URL on this machine that leads to the model's pod, past gateways and network policies."""
+    process = subprocess.Popen(
+        ["kubectl", "port-forward", *space, f"deployment/{name}-predictor", ":8080"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        match = _FORWARDED.match(process.stdout.readline())
+        if match is None:
+            said = process.communicate()[1].strip()
+            raise ModelError(f"{name} is ready, but no port of it can be forwarded: {said}")
+        yield f"http://{match[1]}"
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def _namespace(service: dict[str, Any]) -> list[str]:
+    space = service["metadata"].get("namespace")
+    return ["--namespace", space] if space else []
+
+
+def _is_of_a_bucket(document: Document) -> bool:
+    return document["kind"] == "Secret" and form_of(document) is not None
