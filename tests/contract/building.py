@@ -90,6 +90,7 @@ def part(name: str, weights: str) -> Any:
         "scorer": WordScorer,
         "scorers": lambda: (WordScorer(), WordScorer({"fool": 0.4})),
         "infiller": lambda: Replacer({"idiot": ("person", "fool")}),
+        "attributor": WordAttributor,
         "attributors": lambda: (WordAttributor(), WordAttributor()),
         "infillers": lambda: (Deleter(), Replacer({"idiot": ("person", "fool")})),
         "labels": lambda: {"clean": "clean", "toxic": "toxic"},

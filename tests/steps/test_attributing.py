@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 import torch
 
-from tests.fakes import WordScorer
+from tests.fakes import WordAttributor, WordScorer
 from tests.networks import tiny_guide
 from trustydetox.steps.attributing import (
     GradientXActivation,
     IntegratedGradients,
     LeaveOneOut,
     TokenHead,
+    ToxicSentences,
 )
 from trustydetox.steps.viewing import DetectionView, KnownWords, View
 
@@ -133,3 +134,31 @@ def test_a_guide_is_frozen() -> None:
     with pytest.raises(AttributeError):
         GUIDE.labels = ()  # type: ignore[misc]
     assert replace(GUIDE, labels=()).labels == ()
+
+
+SENTENCES = ToxicSentences(
+    WordAttributor({"idiot": 0.9, "report": 0.6}), WordScorer({"idiot": 0.9})
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "weights"),
+    [
+        ("Idiot here. A report.", [0.9, 0.0, 0.0, 0.0]),
+        ("A report. No news.", [0.0, 0.6, 0.0, 0.0]),  # toxic nowhere: the weights stay
+        ("idiot report", [0.9, 0.6]),
+        ("\n\nidiot\n\nreport", [0.9, 0.0]),
+    ],
+)
+def test_words_keep_their_weight_in_toxic_sentences_alone(text: str, weights: list[float]) -> None:
+    [found] = SENTENCES.attribute([text])
+    assert list(found.weights) == weights
+
+
+def test_the_limit_of_a_sentence_is_inclusive() -> None:
+    at, over = (
+        replace(SENTENCES, limit=limit).attribute(["idiot. report idiot. report."])[0].weights
+        for limit in (0.9, 0.91)
+    )
+    assert at == (0.9, 0.6, 0.9, 0.0)
+    assert over == (0.9, 0.6, 0.9, 0.6)

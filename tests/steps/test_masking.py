@@ -120,6 +120,18 @@ def test_a_label_of_a_transcript_stays_whatever_it_weighs() -> None:
     assert masked(speakers, denying) == ["idiot", "stupid"]
 
 
+@pytest.mark.parametrize(
+    ("text", "spans"),
+    [("the idiot", ["idiot"]), ("idiot of the moron", ["idiot of the moron"]), ("the", [])],
+)
+def test_words_that_hold_a_sentence_together_go_only_inside_a_phrase(
+    text: str, spans: list[str]
+) -> None:
+    units = tuple(Span(*match.span()) for match in re.finditer(r"\S+", text))
+    found = Threshold(threshold=0.5, budget=1.0).mask(Attribution(text, units, (0.9,) * len(units)))
+    assert [span.of(text) for span in found.masked] == spans
+
+
 def test_the_floor_is_not_used_where_a_word_reaches_the_threshold() -> None:
     masker = Threshold(threshold=0.5, floor=0.3, budget=1.0)
     assert masked("damn, an idiot", masker) == ["idiot"]

@@ -31,6 +31,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
     },
     "attributors": {
         "token-head": f"{_ATTRIBUTING}:TokenHead",
+        "toxic-sentences": f"{_ATTRIBUTING}:ToxicSentences",
         "integrated-gradients": f"{_ATTRIBUTING}:IntegratedGradients",
         "gradient-x-activation": f"{_ATTRIBUTING}:GradientXActivation",
         "leave-one-out": f"{_ATTRIBUTING}:LeaveOneOut",

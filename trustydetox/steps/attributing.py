@@ -6,13 +6,15 @@ joined to one unit. In a long text a word that stands in two windows keeps the h
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from trustydetox.records import Attribution
-from trustydetox.roles import Scorer
+from trustydetox.roles import Attributor, Scorer
 from trustydetox.spans import Span
+from trustydetox.steps.sentences import sentences_in
 from trustydetox.steps.viewing import View
 from trustydetox.steps.windowing import (
     Judging,
@@ -49,6 +51,52 @@ class TokenHead:
                 return self.marker.tokens(ids, mask)[:, :, 0].sigmoid()
 
         return _attributed(self.marker, self.view, texts, weights, max)
+
+
+@dataclass(frozen=True)
+class ToxicSentences:
+    """The weights of another attributor in the sentences that are toxic by themselves, else 0.
+
+    A long text is often toxic by one sentence, and what an attributor finds in the others, which
+    the gate would have let pass, is seldom meant: of 100 edits read in dialogues half of the
+    needless ones lay there, and none of the good ones. Where no sentence is toxic alone, the
+    weights stay as they are.
+
+    limit: toxicity of a sentence, by `scorer`, from which its words keep their weights.
+
+    A text's sentences are scored apart from other texts, so that none depends on the batch. Costs
+    one pass of the scorer over texts of more than one sentence.
+    """
+
+    attributor: Attributor
+    scorer: Scorer
+    limit: float = 0.5
+
+    def attribute(self, texts: Sequence[str], /) -> list[Attribution]:
+        """One attribution per text, in the units and the scale of the other attributor."""
+        return [self._kept(found) for found in self.attributor.attribute(texts)]
+
+    def _kept(self, found: Attribution) -> Attribution:
+        text = found.text
+        sentences = sentences_in(text)
+        if len(sentences) < 2:
+            return found
+        # A blank one has nothing to score.
+        scores = iter(self.scorer.score([s.of(text) for s in sentences if s.of(text).strip()]))
+        toxic = [
+            bool(each.of(text).strip()) and next(scores).overall >= self.limit for each in sentences
+        ]
+        if not any(toxic):
+            return found
+        starts = [each.start for each in sentences]
+        return Attribution(
+            text,
+            found.units,
+            tuple(
+                weight if toxic[bisect_right(starts, unit.start) - 1] else 0.0
+                for unit, weight in zip(found.units, found.weights, strict=True)
+            ),
+        )
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,8 @@ class Threshold:
     def mask(self, attribution: Attribution, /) -> MaskedText:
         """Whole words, joined where only spaces or a hyphen part them, without outer punctuation.
 
-        Weights are shares of the strongest masked word's. Labels (see `labels_in`) never go.
+        Weights are shares of the strongest masked word's. Labels (see `labels_in`) never go, and
+        words that only hold a sentence together do so inside a masked phrase alone.
         """
         text = attribution.text
         labels = _Cover.of(text, labels_in(text))
@@ -66,7 +67,8 @@ class Threshold:
             if (span := _core(text, unit)) is not None and not labels.touches(span)
         ]
         denied = [span for span in self._denied.find(text) if not labels.touches(span)]
-        allowed = _Cover.of(text, self._allowed.find(text))
+        hollow = [span for span, _ in words if span.of(text).casefold() in _HOLLOW]
+        allowed = _Cover.of(text, [*self._allowed.find(text), *hollow])
         chosen = self._chosen(words, allowed)
         chosen += _with_strength(denied, words, max(self.threshold, _EVEN))
         fixed = _Cover.of(text, denied)
@@ -207,6 +209,15 @@ def load_words(path: Path) -> frozenset[str]:
 _PIECE = re.compile(r"\w+|[^\w\s]")
 _JOIN = re.compile(r"[^\S\n\r]*|[-/'’]")
 _EVEN = 1e-6  # the strength of a word that weighs nothing and goes all the same
+# Closed classes of English: nothing toxic is said by one of these, whatever it weighs.
+_HOLLOW = frozenset(
+    """
+    a an the and or but if of to in on at by for with from as than is are was were be been am it
+    its this that these those he she they we you i me him her them us my your his their our so
+    do does did has have had will would can could should what who which how when where why there
+    here then
+    """.split()
+)
 # Signs that stand for letters: never taken for punctuation at the end of a word.
 _LETTERLIKE = frozenset("@#*%&")
 _EMPHASIS = frozenset("*_~#")

@@ -9,7 +9,6 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +17,7 @@ from trustydetox.records import MaskedText, Rewrite
 from trustydetox.roles import Infiller, Scorer
 from trustydetox.spans import Edit, Span
 from trustydetox.steps.checking import dangling
+from trustydetox.steps.sentences import sentences_in
 
 FEATURES = (
     *("guide", "check", "fluency", "joints", "kept", "came", "length", "dangling", "order"),
@@ -158,20 +158,19 @@ def excerpt(masked: MaskedText, rewrites: Sequence[Rewrite]) -> tuple[MaskedText
     """
     text = masked.text
     touched = [*masked.masked, *(edit.span for rewrite in rewrites for edit in rewrite.edits)]
-    borders = [0, *(match.end() for match in _SENTENCE_END.finditer(text)), len(text)]
     kept = [
-        (start, end)
-        for start, end in pairwise(borders)
-        if any(span.start < end and start < span.end for span in touched)
+        sentence
+        for sentence in sentences_in(text)
+        if any(span.start < sentence.end and sentence.start < span.end for span in touched)
     ]
-    starts = [start for start, _ in kept]
-    gone = [start - sum(e - s for s, e in kept[:at]) for at, (start, _) in enumerate(kept)]
+    starts = [sentence.start for sentence in kept]
+    gone = [start - sum(map(len, kept[:at])) for at, start in enumerate(starts)]
 
     def moved(span: Span) -> Span:
         at = bisect_right(starts, span.start) - 1
         return Span(span.start - gone[at], span.end - gone[at])
 
-    short = "".join(text[start:end] for start, end in kept)
+    short = "".join(sentence.of(text) for sentence in kept)
     return (
         MaskedText(short, tuple(map(moved, masked.masked)), masked.weights),
         [
@@ -239,5 +238,4 @@ def _words(text: str) -> Iterator[str]:
     return (match[0].casefold() for match in _WORD.finditer(text))
 
 
-_SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|\n+")
 _WORD = re.compile(r"\w+(?:['’]\w+)*")

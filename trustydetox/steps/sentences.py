@@ -1,0 +1,16 @@
+"""Where the sentences of a text begin, by their signs and lines alone."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+from trustydetox.spans import Span
+
+_END = re.compile(r"(?<=[.!?…])\s+|\n+")
+
+
+def sentences_in(text: str) -> list[Span]:
+    """The sentences in order, each with the white space behind it: together the whole text."""
+    borders = dict.fromkeys([0, *(match.end() for match in _END.finditer(text)), len(text)])
+    return [Span(start, end) for start, end in pairwise(borders)]
