@@ -146,6 +146,10 @@ def edits_between(original: str, text: str) -> tuple[Edit, ...]:
         if kind == "equal":
             continue
         new = "".join(after[low:high])
+        if first == last == 1 and edits and edits[-1].span.end == starts[1]:
+            # The only piece before it went along with what was put in at the start.
+            edits[-1] = Edit(edits[-1].span, edits[-1].replacement + new)
+            continue
         if first == last and first:
             first, new = first - 1, before[first - 1] + new
         elif first == last:

@@ -295,6 +295,7 @@ def test_an_edit_that_changes_nothing_goes() -> None:
         ("you idiot, go", "you, go", (Edit(Span(3, 9), ""),)),
         ("a b", "a new b", (Edit(Span(1, 2), " new "),)),
         ("b", "a b", (Edit(Span(0, 1), "a b"),)),
+        ("b", "a b c", (Edit(Span(0, 1), "a b c"),)),
         ("same", "same", ()),
         ("gone", "", (Edit(Span(0, 4), ""),)),
     ],
