@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from trustydetox.corpus import Cleaned, DetoxConfig, clean_dataset
+    from trustydetox.steps.restating import Restater
 
     __version__: str
 
@@ -101,6 +102,7 @@ __all__ = [
     "load_recipe",
     "merge",
     "minimal",
+    "rewrite",
 ]
 
 _D = TypeVar("_D")
@@ -172,6 +174,37 @@ def clean(
     batch = [texts] if isinstance(texts, str) else texts
     outputs = [record.output for record in detoxifier.run(batch) if record.output is not None]
     return outputs[0] if isinstance(texts, str) else outputs
+
+
+@overload
+def rewrite(texts: str, *, model: str | Path, revision: str | None = None) -> str: ...
+@overload
+def rewrite(texts: list[str], *, model: str | Path, revision: str | None = None) -> list[str]: ...
+def rewrite(
+    texts: str | list[str], *, model: str | Path, revision: str | None = None
+) -> str | list[str]:
+    """The texts as a rewriter writes them anew, whole, toxic or not: no gate and no checks.
+
+    model: the folder of `train rewriter`, or any text-to-text network of the Hub. What is no
+    rewrite (empty, one word, a copy, an echo of the prompt, a loop) comes back as `[removed]`.
+    `clean` with the recipe beside a trained rewriter changes only what is toxic.
+    """
+    from trustydetox.steps.restating import fault_of
+
+    rewriter = _restater(str(model), revision)
+    batch = [texts] if isinstance(texts, str) else texts
+    outputs = [
+        "[removed]" if fault_of(text, output, rewriter.prompt) else output
+        for text, output in zip(batch, rewriter.restate(batch), strict=True)
+    ]
+    return outputs[0] if isinstance(texts, str) else outputs
+
+
+@lru_cache(maxsize=1)
+def _restater(model: str, revision: str | None) -> Restater:
+    from trustydetox.steps.restating import load_restater
+
+    return load_restater(model, revision)
 
 
 @lru_cache(maxsize=4)

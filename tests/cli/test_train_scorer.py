@@ -8,6 +8,7 @@ import pytest
 
 from tests.cli.conftest import Run
 from tests.networks import tiny_tokenizer
+from tests.pretrained import bert_masked_lm
 
 STARTS = "you they we people some what all it was and or the cat day".split()
 ENDS = {"idiot": 1, "stupid": 1, "an idiot": 1, "nice": 0, "good": 0, "very good": 0}
@@ -68,6 +69,50 @@ def test_a_gate_gets_the_limit_that_lets_through_what_the_scorer_flags(
     found: list[Any] = [run("scan", rows, "--recipe", r).out for r in (out / "recipe.yaml", fake)]
     gated, alone = ([json.loads(line)["toxic"] for line in text.splitlines()] for text in found)
     assert gated == alone
+
+
+def test_a_trained_encoder_cleans_with_the_recipe_that_came_with_it(
+    run: Run, labelled: Path, tmp_path: Path
+) -> None:
+    marked = tmp_path / "marked.jsonl"
+    lines = [json.loads(line) for line in labelled.read_text().splitlines()]
+    for line in lines:
+        at = line["text"].rfind(" ") + 1
+        line["spans"] = [[at, len(line["text"])]] if line["label"] else []
+    marked.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    out = tmp_path / "scorer"
+    done = run(
+        *("train", "scorer", marked, "--model", bert_masked_lm(tmp_path / "bert"), "-o", out),
+        *("--spans", "spans", "--passes", 10, "--rate", 2e-3),
+    )
+    assert done.code == 0, done.err
+    assert "| marked |" in (out / "README.md").read_text()
+    assert "checkpoint" not in {path.name for path in out.iterdir()}
+    new = tmp_path / "new.txt"
+    new.write_text("you are all stupid\nyou are all very good\nit is an idiot\n")
+    done = run("clean", new, "-o", tmp_path / "clean.txt", "--recipe", out / "recipe.yaml")
+    assert done.code == 0, done.err
+    kept = (tmp_path / "clean.txt").read_text()
+    assert "you are all very good\n" in kept
+    assert "stupid" not in kept
+    assert "idiot" not in kept
+
+
+def test_without_marked_words_the_recipe_has_no_use_for_a_token_head(
+    run: Run, labelled: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "scorer"
+    done = run(
+        *("train", "scorer", labelled, "--model", bert_masked_lm(tmp_path / "bert"), "-o", out),
+        *("--passes", 10, "--rate", 2e-3),
+    )
+    assert done.code == 0, done.err
+    new = tmp_path / "new.txt"
+    new.write_text("you are all stupid\nyou are all very good\n")
+    scanned = run("scan", new, "--recipe", out / "recipe.yaml")
+    rude, kind = map(json.loads, scanned.out.splitlines())
+    assert (rude["toxic"], kind["toxic"]) == (True, False)
+    assert "integrated-gradients" in (out / "recipe.yaml").read_text()
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ from trustydetox.embedded.identifier import (
 from trustydetox.errors import ModelError
 from trustydetox.steps.identifying import BagScorer
 from trustydetox.training.examples import Example
+from trustydetox.training.guiding import class_weights
 from trustydetox.training.identifying import (
     Schedule,
-    class_weights,
     export_onnx,
     export_torchscript,
     train_identifier,

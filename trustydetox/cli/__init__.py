@@ -14,6 +14,7 @@ from trustydetox.cli.deploy import deploy
 from trustydetox.cli.diff import diff
 from trustydetox.cli.doctor import doctor
 from trustydetox.cli.evaluate import evaluate
+from trustydetox.cli.explore import explore
 from trustydetox.cli.infer import infer
 from trustydetox.cli.listing import list_
 from trustydetox.cli.pairs import make_pairs
@@ -70,6 +71,7 @@ app.command("infer")(infer)
 app.command("serve")(serve)
 app.command("list")(list_)
 app.command("schema")(schema)
+app.command("explore")(explore)
 app.command("doctor")(doctor)
 
 

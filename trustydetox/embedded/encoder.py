@@ -10,15 +10,32 @@ if TYPE_CHECKING:
     from transformers import BertModel
 
 
-def new_encoder(config: dict[str, Any]) -> BertModel:
-    """An encoder with fresh weights and without dropout, which training turns on as it needs."""
+def new_encoder(config: dict[str, Any]) -> Any:
+    """An encoder with fresh weights and without dropout, which training turns on as it needs.
+
+    Bert's architecture, or the one that `model_type` in its config names.
+    """
     from transformers import BertConfig, BertModel
 
+    if config.get("model_type", "bert") != "bert":
+        return _other_encoder(config)
     settings = BertConfig(
         **{**config, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     )
     settings._attn_implementation = "sdpa"
     return BertModel(settings, add_pooling_layer=False)
+
+
+def _other_encoder(config: dict[str, Any]) -> Any:
+    from inspect import signature
+
+    from transformers import MODEL_MAPPING, AutoConfig
+
+    calm = {k: 0.0 if "dropout" in k and isinstance(v, float) else v for k, v in config.items()}
+    settings = AutoConfig.for_model(calm.pop("model_type"), **calm)
+    make = MODEL_MAPPING[type(settings)]
+    pooling = {"add_pooling_layer"} & signature(make.__init__).parameters.keys()
+    return make(settings, **dict.fromkeys(pooling, False))
 
 
 def settings_of(encoder: BertModel) -> dict[str, Any]:

@@ -22,9 +22,11 @@ def _guide(folder: Path) -> Any:
 
 
 def _marker(folder: Path) -> Any:
-    from trustydetox.embedded.guide import load_marker
+    from trustydetox.embedded.guide import load_guide, load_marker
 
-    return load_marker(folder)
+    # `train scorer` teaches one network both.
+    is_one = (folder / "guide.json").is_file() and not (folder / "marker.safetensors").is_file()
+    return load_guide(folder) if is_one and folder != embedded.FOLDER else load_marker(folder)
 
 
 def _ngrams(folder: Path) -> Any:
@@ -164,10 +166,11 @@ def _folders(settings: Any, key: str = "") -> Iterator[str]:
     elif isinstance(settings, list | tuple):
         for value in settings:
             yield from _folders(value, key)
-    elif isinstance(settings, str) and key in _LOADERS:
-        yield settings
-    elif settings in _VIEWS and key == "view":
-        yield EMBEDDED
+    elif isinstance(settings, str):
+        if key in _LOADERS or (key == "model" and Path(settings).is_dir()):
+            yield settings
+        elif key == "view" and settings == "detection":
+            yield EMBEDDED
 
 
 def _sha256(path: Path) -> str:

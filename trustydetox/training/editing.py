@@ -6,14 +6,18 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trustydetox.embedded.editor import MAX_TOKENS, Editor
+from trustydetox import embedded
+from trustydetox.embedded.editor import MAX_TOKENS, Editor, load_editor, new_editor, save_editor
+from trustydetox.errors import ConfigError, InputError
 from trustydetox.records import MaskedText
 from trustydetox.steps.editing import (
     DELETE,
     KEEP,
     LONGEST,
+    TAGS,
     Reader,
     Sequences,
     batched,
@@ -110,6 +114,59 @@ def masked_lesson(reader: Reader, text: str, share: float, rng: random.Random) -
         left = max(0, left - 1)
     ids, targets = ids[: MAX_TOKENS - 1], targets[: MAX_TOKENS - 1]
     return Lesson(Sequences([*ids, reader.sep], [0] * (len(ids) + 1)), [*targets, UNKNOWN], False)
+
+
+def train_own_editor(
+    model: str,
+    masked: Sequence[MaskedText],
+    rewrites: Sequence[Sequence[str]],
+    out: Path,
+    schedule: Schedule,
+    report: Callable[[str], None],
+) -> None:
+    """Write an editor that learned from a user's pairs to `out`, with its tokenizer.
+
+    model: `embedded`, to go on from the editor in the wheel, or an encoder of BERT's architecture.
+    masked: the texts with what must go, as the recipe will mask them; one without is left out.
+    """
+    editor = _starting_editor(model, schedule.seed)
+    reader = Reader(editor.tokenizer)
+    lessons = [
+        lesson
+        for one, given in zip(masked, rewrites, strict=True)
+        if one.masked
+        for rewrite in given
+        for lesson in lessons_of(reader, one, rewrite, View.of)
+    ]
+    if not lessons:
+        raise InputError("nothing to learn from: the recipe masks no word in any of the texts")
+    clean = [rewrite for given in rewrites for rewrite in given]
+    train_editor(editor, lessons, clean, schedule, report)
+    save_editor(editor, out)
+    editor.tokenizer.save(str(out / "tokenizer.json"), pretty=False)
+
+
+def _starting_editor(model: str, seed: int) -> Editor:
+    import torch
+
+    from trustydetox.steps.loading import Pretrained, open_model, open_tokenizer
+
+    if model == "embedded":
+        editor = load_editor(embedded.FOLDER)
+        for part in editor.parts().values():
+            part.requires_grad_(True)
+        return editor
+    encoder = open_model("masked LM", model, new_head=True).base_model
+    if encoder.config.model_type != "bert":
+        raise ConfigError(
+            "an editor marks words by token types: expected an encoder of BERT's architecture, "
+            f"got {encoder.config.model_type!r}"
+        )
+    torch.manual_seed(seed)
+    pieces = Pretrained(model, encoder, open_tokenizer(model)).pieces
+    editor = new_editor(pieces, encoder.config.to_dict(), TAGS)
+    editor.encoder.load_state_dict(encoder.state_dict())
+    return editor
 
 
 def train_editor(

@@ -15,7 +15,7 @@ import random
 import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -45,9 +45,7 @@ from trustydetox.steps.masking import Threshold
 from trustydetox.steps.ranking import Measures, save_ranks
 from trustydetox.steps.scoring import EncoderScorer, NgramScorer
 from trustydetox.steps.viewing import DetectionView, KnownWords
-from trustydetox.steps.windowing import batches_of, tensors_of, windows_of
 from trustydetox.training import editing
-from trustydetox.training.calibrating import platt
 from trustydetox.training.examples import (
     LABELS,
     Example,
@@ -57,7 +55,7 @@ from trustydetox.training.examples import (
     measured_texts,
 )
 from trustydetox.training.gaps import gap_examples, train_gaps
-from trustydetox.training.guiding import Schedule, train_guide
+from trustydetox.training.guiding import Schedule, calibrated, train_guide
 from trustydetox.training.ngrams import train_ngrams
 from trustydetox.training.phrases import learn_phrases
 from trustydetox.training.ranking import Choice, learn_ranks, nearness
@@ -389,31 +387,6 @@ def pretrained_guide() -> Guide:
     # Thirty words of contribution -5 each add up to a document logit of about -1.6.
     guide.head.bias.data[1:] = -5.0
     return guide
-
-
-def calibrated(guide: Guide, held_back: Sequence[Example]) -> Guide:
-    """The guide with each document logit fitted to the labels of texts it didn't train on."""
-    import torch
-
-    rows: list[list[float]] = [[float("-inf")] * (1 + len(LABELS)) for _ in held_back]
-    with torch.inference_mode():
-        for batch in batches_of(windows_of(guide.tokenizer, [e.text for e in held_back])):
-            ids, mask = tensors_of(batch)
-            logits = guide.document(guide.tokens(ids, mask), mask).tolist()
-            for window, row in zip(batch, logits, strict=True):
-                rows[window.text] = list(map(max, rows[window.text], row))
-    targets = [[e.toxic, *(e.labels.get(label) for label in LABELS)] for e in held_back]
-    fits = []
-    for column in range(1 + len(LABELS)):
-        known = [
-            (row[column], target[column])
-            for row, target in zip(rows, targets, strict=True)
-            if target[column] is not None
-        ]
-        fits.append(platt([z for z, _ in known], [t for _, t in known if t is not None]))
-    return replace(
-        guide, scale=tuple(scale for scale, _ in fits), shift=tuple(shift for _, shift in fits)
-    )
 
 
 def _is_clean(example: Example) -> bool:

@@ -138,8 +138,7 @@ def _examples(
                 result.append(row)
     result += _statements(identity, role)
     result += _joined(result)
-    swapped = (row for row in _swapped(result, identity) if normalise(row.text) not in taken)
-    return result + list(swapped)
+    return result + [row for row in swapped(result) if normalise(row.text) not in taken]
 
 
 Reader = Callable[[Path, Source, Splits, Callable[[str], bool]], Iterator[Example]]
@@ -328,8 +327,12 @@ def _joined(examples: Sequence[Example]) -> Iterator[Example]:
             start += size
 
 
-def _swapped(examples: Sequence[Example], identity: Mapping[str, Any]) -> Iterator[Example]:
-    """Copies with one identity term put in place of another: the label must not move."""
+def swapped(examples: Sequence[Example]) -> Iterator[Example]:
+    """Copies with one identity term put in place of another: the label must not move.
+
+    Of every second text without marked spans that names one of the terms in `identity.yaml`.
+    """
+    identity = yaml.safe_load(IDENTITY.read_text(encoding="utf-8"))
     forms = [tuple(forms) for forms in identity["training_terms"]]
     place = {form.lower(): (row, at) for row, f in enumerate(forms) for at, form in enumerate(f)}
     pattern = _any_of(place)

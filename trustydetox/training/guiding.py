@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from trustydetox.embedded.guide import MAX_TOKENS, Guide
-from trustydetox.training.examples import Example
+from trustydetox import embedded
+from trustydetox.embedded.guide import MAX_TOKENS, Guide, load_guide
+from trustydetox.steps.windowing import batches_of, tensors_of, windows_of
+from trustydetox.training.calibrating import platt
+from trustydetox.training.examples import Example, swapped
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -190,6 +193,94 @@ def train_guide(
             save_file(_snapshot(guide, optimizer, step + 1), partial)
             partial.replace(checkpoint)
     _set_dropout(guide, 0.0)
+
+
+def calibrated(guide: Guide, held_back: Sequence[Example]) -> Guide:
+    """The guide with each document logit fitted to the labels of texts it didn't train on."""
+    import torch
+
+    rows: list[list[float]] = [[float("-inf")] * (1 + len(guide.labels)) for _ in held_back]
+    with torch.inference_mode():
+        for batch in batches_of(windows_of(guide.tokenizer, [e.text for e in held_back])):
+            ids, mask = tensors_of(batch)
+            logits = guide.document(guide.tokens(ids, mask), mask).tolist()
+            for window, row in zip(batch, logits, strict=True):
+                rows[window.text] = list(map(max, rows[window.text], row))
+    targets = [[e.toxic, *(e.labels.get(label) for label in guide.labels)] for e in held_back]
+    fits = []
+    for column in range(1 + len(guide.labels)):
+        known = [
+            (row[column], target[column])
+            for row, target in zip(rows, targets, strict=True)
+            if target[column] is not None
+        ]
+        fits.append(platt([z for z, _ in known], [t for _, t in known if t is not None]))
+    return replace(
+        guide, scale=tuple(scale for scale, _ in fits), shift=tuple(shift for _, shift in fits)
+    )
+
+
+def own_schedule(passes: int, rate: float, has_spans: bool, seed: int) -> Schedule:
+    """How a guide goes on with a user's examples; marked words count where there are any."""
+    weights = {"span_weight": 5.0, "overlap_weight": 1.0} if has_spans else {}
+    return Schedule(
+        "scorer", passes, frozenset(), others=1, rate=rate, dropout=0.1, seed=seed, **weights
+    )
+
+
+def starting_guide(model: str, seed: int = 0) -> Guide:
+    """A guide without labels that goes on from an encoder, with a fresh head.
+
+    model: a folder or an id of the Hub, an encoder of any architecture with a fast tokenizer; or
+        `embedded`, the guide in the wheel with what its head knows.
+    """
+    import torch
+
+    if model == "embedded":
+        guide = load_guide(embedded.FOLDER)
+        head = torch.nn.Linear(guide.head.in_features, 2)
+        head.load_state_dict({k: v[:2].clone() for k, v in guide.head.state_dict().items()})
+        encoder, tokenizer = guide.encoder.requires_grad_(True), guide.tokenizer
+        return Guide(tokenizer, encoder, head, (), guide.scale[:1], guide.shift[:1])
+    from trustydetox.steps.loading import Pretrained, open_model, open_tokenizer
+
+    encoder = open_model("masked LM", model, new_head=True).base_model
+    torch.manual_seed(seed)
+    head = torch.nn.Linear(encoder.config.hidden_size, 2)
+    torch.nn.init.normal_(head.weight, std=0.02)
+    torch.nn.init.zeros_(head.bias)
+    # As in the embedded guide: the words of a text that says nothing toxic add up to little.
+    head.bias.data[1] = -5.0
+    pieces = Pretrained(model, encoder, open_tokenizer(model)).pieces
+    return Guide(pieces, encoder, head, (), (1.0,), (0.0,))
+
+
+def fine_tune(
+    guide: Guide,
+    train: Sequence[Example],
+    calibration: Sequence[Example],
+    schedule: Schedule,
+    checkpoint: Path,
+    report: Callable[[str], None],
+) -> Guide:
+    """The guide trained on a user's examples, both classes of equal weight, and calibrated."""
+    clean, toxic = class_weights(train)
+    weighed = [
+        replace(e, weight=(e.toxic or 0.0) * toxic + (1 - (e.toxic or 0.0)) * clean)
+        for e in (*train, *swapped(train))
+    ]
+    train_guide(guide, weighed, schedule, checkpoint, report)
+    checkpoint.unlink(missing_ok=True)
+    for part in (guide.encoder, guide.head):
+        part.requires_grad_(False)
+        part.eval()
+    return calibrated(guide, calibration)
+
+
+def class_weights(examples: Sequence[Example]) -> tuple[float, float]:
+    """Weight of a clean and of a toxic text under which both classes weigh the same in all."""
+    toxic = sum(example.toxic or 0.0 for example in examples)
+    return len(examples) / (2 * (len(examples) - toxic)), len(examples) / (2 * toxic)
 
 
 def _overlap(logits: Tensor, spans: Tensor) -> Tensor:

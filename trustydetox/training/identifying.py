@@ -11,8 +11,8 @@ from trustydetox.embedded.identifier import Identifier
 from trustydetox.errors import require_extra
 from trustydetox.steps.identifying import PIECE
 from trustydetox.training.calibrating import platt
-from trustydetox.training.examples import Example
-from trustydetox.training.guiding import batches
+from trustydetox.training.examples import Example, swapped
+from trustydetox.training.guiding import batches, class_weights
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,12 +38,6 @@ class Schedule:
     seed: int = 7
 
 
-def class_weights(examples: Sequence[Example]) -> tuple[float, float]:
-    """Weight of a clean and of a toxic text under which both classes weigh the same in all."""
-    toxic = sum(example.toxic or 0.0 for example in examples)
-    return len(examples) / (2 * (len(examples) - toxic)), len(examples) / (2 * toxic)
-
-
 def train_identifier(
     identifier: Identifier,
     train: Sequence[Example],
@@ -56,7 +50,8 @@ def train_identifier(
     from torch.nn.functional import binary_cross_entropy_with_logits
 
     clean, toxic = class_weights(train)
-    items, checked = _encoded(identifier, train), _encoded(identifier, calibration)
+    examples = [*train, *swapped(train)]
+    items, checked = _encoded(identifier, examples), _encoded(identifier, calibration)
     trained = [*identifier.bag.parameters(), *identifier.layers.parameters()]
     optimizer = torch.optim.Adam(trained, lr=schedule.rate)
     generator = torch.Generator().manual_seed(schedule.seed)

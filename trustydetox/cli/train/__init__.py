@@ -6,6 +6,8 @@ import typer
 
 from trustydetox.cli.train.arms import arms
 from trustydetox.cli.train.embedded import embedded
+from trustydetox.cli.train.rewriter import rewriter
+from trustydetox.cli.train.rl import rl
 from trustydetox.cli.train.scorer import scorer
 from trustydetox.cli.train.sft import PASSED_ON, sft
 
@@ -15,3 +17,5 @@ train.command("embedded")(embedded)
 train.command("scorer")(scorer)
 train.command("sft", context_settings=PASSED_ON)(sft)
 train.command("arms", context_settings=PASSED_ON)(arms)
+train.command("rewriter")(rewriter)
+train.command("rl")(rl)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from trustydetox.evaluation.tables import Table
     from trustydetox.recipes import Recipe
     from trustydetox.roles import Scorer
+    from trustydetox.training import guiding, identifying
     from trustydetox.training.examples import Example
     from trustydetox.training.labelled import Labelled
 
@@ -99,9 +100,18 @@ def scorer(
             show_default=False,
         ),
     ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            metavar="RATE",
+            help="Peak learning rate; without it 5e-5, with --tiny 5e-3.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Of the weights and the order.")] = 7,
 ) -> None:
     """Train a scorer on labelled texts, calibrate it, and measure it on a tenth held out."""
+    from trustydetox.training import guiding, identifying
     from trustydetox.training.cards import require_empty
     from trustydetox.training.labelled import Layout, read_labelled
 
@@ -117,9 +127,17 @@ def scorer(
     for reason, count in labelled.left_out.items():
         say(f"{count} rows left out: {reason}")
     if tiny:
-        _tiny(rows, labelled, out, model, gate, export or [], passes, seed)
+        schedule = identifying.Schedule(passes or 12, rate or 5e-3, seed=seed)
+        _tiny(rows, labelled, out, model, gate, export or [], schedule)
     else:
-        _encoder(rows, labelled, out, model, passes, seed)
+        has_spans = any(example.spans is not None for example in labelled.train)
+        _encoder(
+            rows,
+            labelled,
+            out,
+            model,
+            guiding.own_schedule(passes or 3, rate or 5e-5, has_spans, seed),
+        )
 
 
 def say(line: str) -> None:
@@ -134,8 +152,7 @@ def _tiny(
     model: str,
     gate: str | None,
     export: Sequence[Runtime],
-    passes: int | None,
-    seed: int,
+    schedule: identifying.Schedule,
 ) -> None:
     from dataclasses import asdict
 
@@ -148,9 +165,8 @@ def _tiny(
 
     # A recipe that can't be loaded is better known before the training than after.
     gated = load_recipe(gate) if gate else None
-    schedule = identifying.Schedule(seed=seed, **({"passes": passes} if passes else {}))
     trained = identifying.train_identifier(
-        new_identifier(_tokenizer(model), seed=seed),
+        new_identifier(_tokenizer(model), seed=schedule.seed),
         labelled.train,
         labelled.calibration,
         schedule,
@@ -183,13 +199,50 @@ def _tiny(
         "training": ", ".join(f"{key} {value}" for key, value in asdict(schedule).items()),
     }
     write_card(out, "A toxicity identifier", facts, tables.markdown(shown), use=_use(out))
-    _answer(shown)
+    answer(shown)
 
 
 def _encoder(
-    rows: Sequence[str], labelled: Labelled, out: Path, model: str, passes: int | None, seed: int
+    rows: Sequence[str], labelled: Labelled, out: Path, model: str, schedule: guiding.Schedule
 ) -> None:
-    raise ConfigError("only --tiny is built")
+    from trustydetox.embedded.guide import load_guide, save_guide
+    from trustydetox.evaluation import tables
+    from trustydetox.recipes import write_recipe
+    from trustydetox.steps.scoring import EncoderScorer
+    from trustydetox.steps.viewing import View
+    from trustydetox.training import guiding
+    from trustydetox.training.cards import write_card
+
+    guide = guiding.fine_tune(
+        guiding.starting_guide(model, schedule.seed),
+        labelled.train,
+        labelled.calibration,
+        schedule,
+        out / "checkpoint",
+        say,
+    )
+    save_guide(guide, out)
+    shown = _measured(EncoderScorer(load_guide(out), View.of), labelled)
+    step = {"step": "encoder", "guide": "./", "view": "plain"}
+    if schedule.span_weight:
+        marked = {"step": "token-head", "marker": "./", "view": "plain"}
+        recipe = _recipe("mini", scorer=step, attributor=marked)
+    else:
+        explained = {"step": "integrated-gradients", "guide": "recipe"}
+        recipe = _recipe("mini-ig", scorer=step, attributor=explained)
+    write_recipe(recipe, out / "recipe.yaml")
+    facts = {
+        "kind": f"encoder, from {Path(model).name}, with a head for texts"
+        + (" and one for tokens" if schedule.span_weight else ""),
+        **_facts(rows, labelled),
+        "training": [
+            f"{schedule.passes} passes, rate {schedule.rate:g}, dropout {schedule.dropout:g}, "
+            f"seed {schedule.seed}",
+            "both classes of equal weight; identity terms swapped in every second text with one",
+        ],
+    }
+    write_card(out, "A toxicity scorer", facts, tables.markdown(shown), use=_use(out))
+    answer(shown)
 
 
 def _tokenizer(model: str) -> Any:
@@ -274,7 +327,8 @@ def _use(out: Path) -> str:
     return f"trustydetox clean INPUT -o OUT --recipe {out.name}/recipe.yaml"
 
 
-def _answer(shown: Sequence[Table]) -> None:
+def answer(shown: Sequence[Table]) -> None:
+    """Print the tables."""
     from trustydetox.evaluation import tables
 
     print(tables.markdown(shown))
