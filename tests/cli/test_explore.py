@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Run
 from tests.pretrained import bart, bert_classifier, llama, t5
 from trustydetox.steps.loading import open_model
@@ -39,6 +41,7 @@ def test_a_table_has_a_column_per_model(run: Run, tmp_path: Path) -> None:
     assert "rewriter (seq2seq)" in done.out
 
 
+@pytest.mark.filterwarnings("ignore::trustydetox.steps.loading.UnpinnedModelWarning")
 def test_a_model_that_is_not_here_is_named(run: Run) -> None:
     done = run("explore", "nobody/nothing")
     assert done.code == 6

@@ -15,7 +15,11 @@ from trustydetox.training.pairs import Pair
 from trustydetox.training.rewriting import T5_PROMPT, Schedule, train_rewriter
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*activation_checkpointing:FutureWarning")
-PAIRS = [Pair("you idiot", ("you person",)), Pair("they are stupid", ("they are bad",))] * 16
+PAIRS = [
+    Pair("you idiot", ("you person",)),
+    Pair("they are stupid", ("they are bad",)),
+    Pair("what a day", ("what a day",)),  # which `read_pairs` would refuse
+] * 12
 SCHEDULE = Schedule(passes=4, rate=5e-3, batch=16)
 
 
@@ -53,5 +57,5 @@ def test_one_line_rewrites_and_says_what_is_no_rewrite(tmp_path: Path) -> None:
         "you person",
     ]
     # What it was taught to leave is a copy, and a copy is no rewrite.
-    assert trustydetox.rewrite("you person", model=out) == "[removed]"
+    assert trustydetox.rewrite("what a day", model=out) == "[removed]"
     assert json.loads((out / "rewriter.json").read_text()) == {"prompt": "{}"}

@@ -32,9 +32,9 @@ def _other_encoder(config: dict[str, Any]) -> Any:
     from transformers import MODEL_MAPPING, AutoConfig
 
     calm = {k: 0.0 if "dropout" in k and isinstance(v, float) else v for k, v in config.items()}
-    settings = AutoConfig.for_model(calm.pop("model_type"), **calm)
-    make = MODEL_MAPPING[type(settings)]
-    pooling = {"add_pooling_layer"} & signature(make.__init__).parameters.keys()
+    settings = AutoConfig.for_model(str(calm.pop("model_type")), **calm)
+    make: Any = MODEL_MAPPING[type(settings)]
+    pooling = {"add_pooling_layer"} & signature(make).parameters.keys()
     return make(settings, **dict.fromkeys(pooling, False))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trustydetox import embedded
 from trustydetox.embedded.editor import MAX_TOKENS, Editor, load_editor, new_editor, save_editor
@@ -156,7 +156,8 @@ def _starting_editor(model: str, seed: int) -> Editor:
         for part in editor.parts().values():
             part.requires_grad_(True)
         return editor
-    encoder = open_model("masked LM", model, new_head=True).base_model
+    network: Any = open_model("masked LM", model, new_head=True)
+    encoder = network.base_model
     if encoder.config.model_type != "bert":
         raise ConfigError(
             "an editor marks words by token types: expected an encoder of BERT's architecture, "

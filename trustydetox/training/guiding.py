@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from trustydetox import embedded
 from trustydetox.embedded.guide import MAX_TOKENS, Guide, load_guide
@@ -222,7 +222,7 @@ def calibrated(guide: Guide, held_back: Sequence[Example]) -> Guide:
 
 def own_schedule(passes: int, rate: float, has_spans: bool, seed: int) -> Schedule:
     """How a guide goes on with a user's examples; marked words count where there are any."""
-    weights = {"span_weight": 5.0, "overlap_weight": 1.0} if has_spans else {}
+    weights: Any = {"span_weight": 5.0, "overlap_weight": 1.0} if has_spans else {}
     return Schedule(
         "scorer", passes, frozenset(), others=1, rate=rate, dropout=0.1, seed=seed, **weights
     )
@@ -244,7 +244,8 @@ def starting_guide(model: str, seed: int = 0) -> Guide:
         return Guide(tokenizer, encoder, head, (), guide.scale[:1], guide.shift[:1])
     from trustydetox.steps.loading import Pretrained, open_model, open_tokenizer
 
-    encoder = open_model("masked LM", model, new_head=True).base_model
+    network: Any = open_model("masked LM", model, new_head=True)
+    encoder = network.base_model
     torch.manual_seed(seed)
     head = torch.nn.Linear(encoder.config.hidden_size, 2)
     torch.nn.init.normal_(head.weight, std=0.02)

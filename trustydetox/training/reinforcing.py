@@ -164,6 +164,7 @@ def _rloo(
     from peft import get_peft_model
     from torch.nn.functional import cross_entropy
     from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments
+    from transformers.trainer_callback import PrinterCallback
 
     history = History()
     shuffled = random.Random(settings.seed)
@@ -227,6 +228,7 @@ def _rloo(
         train_dataset=Dataset.from_dict({"source": list(sources)}),
         data_collator=together,
     )
+    trainer.remove_callback(PrinterCallback)  # it writes on standard output
     trainer.train()
     if history.stopped:
         policy.load_state_dict(best, strict=False)
@@ -263,6 +265,7 @@ def _grpo(
 ) -> History:
     from datasets import Dataset
     from transformers import TrainerCallback
+    from transformers.trainer_callback import PrinterCallback
     from trl import GRPOConfig, GRPOTrainer
 
     history = History()
@@ -306,6 +309,7 @@ def _grpo(
             report_to=[],
             disable_tqdm=True,
             bf16=False,
+            dataloader_pin_memory=False,
         ),
         train_dataset=Dataset.from_dict(
             {
@@ -317,6 +321,7 @@ def _grpo(
         peft_config=_adapter(settings, "CAUSAL_LM"),
         callbacks=[Watched()],
     )
+    trainer.remove_callback(PrinterCallback)  # it writes on standard output
     trainer.train()
     trainer.model.merge_and_unload().save_pretrained(out)
     return history

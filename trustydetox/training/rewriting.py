@@ -61,6 +61,7 @@ def train_rewriter(
         TrainerCallback,
         set_seed,
     )
+    from transformers.trainer_callback import PrinterCallback
 
     set_seed(schedule.seed)
     network: Any = open_model("seq2seq", model)
@@ -103,6 +104,7 @@ def train_rewriter(
         data_collator=DataCollatorForSeq2Seq(tokenizer, model=network),
         callbacks=[Told()],
     )
+    trainer.remove_callback(PrinterCallback)  # it writes on standard output
     loss = trainer.train().training_loss
     if not math.isfinite(loss):
         raise InputError(f"the loss ended as {loss}: lower the rate, or look at the rows")

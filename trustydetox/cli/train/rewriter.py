@@ -173,6 +173,10 @@ def _editor(
         "kind": f"editor, from {Path(model).name}",
         "training": f"passes {passes}, rate {rate:g}, seed {seed}",
     }
+    facts["judges"] = (
+        "the recipe's own guide and check, if it is built in: `trustydetox evaluate rewrites "
+        "--recipe` asks two others"
+    )
     return facts, _measured(measured, systems, "{}")
 
 
