@@ -20,7 +20,7 @@ Spawn = Callable[..., "subprocess.Popen[bytes]"]
     ("arguments", "code", "message"),
     [
         (["cleen"], 2, "error: No such command 'cleen'. Did you mean 'clean'?"),
-        (["play"], 2, "error: No such command 'play'."),
+        (["xyz"], 2, "error: No such command 'xyz'."),
         (["clean", "in.jsonl"], 2, "error: Missing option '-o' / '--out'."),
         (
             ["clean", "in.jsonl", "-o", "out.jsonl", "--recipe", "minni"],
@@ -80,9 +80,7 @@ def test_an_expected_error_is_one_line_and_its_exit_code(
         assert ran.err == f"{message}\n"
 
 
-@pytest.mark.parametrize(
-    "flag", [["--engin", "ray"], ["--shard-index", "0"], ["--fail-on", "x"], ["--no-such-flag"]]
-)
+@pytest.mark.parametrize("flag", [["--engin", "ray"], ["--sharding", "0"], ["--no-such-flag"]])
 def test_a_flag_that_is_not_built_is_refused(run: Run, rows: Path, flag: list[str]) -> None:
     out = rows.with_name("out.jsonl")
     ran = run("clean", rows, "-o", out, "--recipe", FAKE, *flag)

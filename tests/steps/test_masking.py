@@ -122,7 +122,12 @@ def test_a_label_of_a_transcript_stays_whatever_it_weighs() -> None:
 
 @pytest.mark.parametrize(
     ("text", "spans"),
-    [("the idiot", ["idiot"]), ("idiot of the moron", ["idiot of the moron"]), ("the", [])],
+    [
+        ("the idiot", ["idiot"]),
+        ("idiot of the moron", ["idiot of the moron"]),
+        ("the", []),
+        ("b 3", []),
+    ],
 )
 def test_words_that_hold_a_sentence_together_go_only_inside_a_phrase(
     text: str, spans: list[str]

@@ -57,7 +57,8 @@ class Threshold:
         """Whole words, joined where only spaces or a hyphen part them, without outer punctuation.
 
         Weights are shares of the strongest masked word's. Labels (see `labels_in`) never go, and
-        words that only hold a sentence together do so inside a masked phrase alone.
+        single letters and words that only hold a sentence together do so inside a masked phrase
+        alone.
         """
         text = attribution.text
         labels = _Cover.of(text, labels_in(text))
@@ -67,7 +68,7 @@ class Threshold:
             if (span := _core(text, unit)) is not None and not labels.touches(span)
         ]
         denied = [span for span in self._denied.find(text) if not labels.touches(span)]
-        hollow = [span for span, _ in words if span.of(text).casefold() in _HOLLOW]
+        hollow = [span for span, _ in words if _is_hollow(span.of(text))]
         allowed = _Cover.of(text, [*self._allowed.find(text), *hollow])
         chosen = self._chosen(words, allowed)
         chosen += _with_strength(denied, words, max(self.threshold, _EVEN))
@@ -241,6 +242,10 @@ def _core(text: str, unit: Span) -> Span | None:
         else:
             return Span(start, end) if any(map(_says, text[start:end])) else None
     return None
+
+
+def _is_hollow(word: str) -> bool:
+    return word.casefold() in _HOLLOW or (len(word) == 1 and word.isalnum())
 
 
 def _says(character: str) -> bool:

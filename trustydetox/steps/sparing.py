@@ -7,6 +7,7 @@ speaking. The word lists are in `sparing.yaml`, and English.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -21,7 +22,10 @@ from trustydetox.roles import Masker, SteadyMasker
 from trustydetox.spans import Span
 from trustydetox.steps.masking import Terms
 
-_QUOTED = re.compile(r"“[^“”\n]+”|«[^«»\n]+»|(?<!\w)\"[^\"\n]+\"(?!\w)")
+_QUOTED = re.compile(
+    r"“[^“”\n]+”|«[^«»\n]+»|(?<!\w)\"[^\"\n]+\"(?!\w)"
+    r"|(?<!\w)(?:'\w+(?: \w+){0,3}'|‘\w+(?: \w+){0,3}’)(?!\w)"
+)
 _CODE = re.compile(
     r"```.*?```|`[^`\n]+`|\b(?:https?://|www\.)\S+|[\w.+-]+@[\w-]+\.\w[\w.]*", re.DOTALL
 )
@@ -116,6 +120,8 @@ def _objecting(objections: Terms, text: str) -> list[Span]:
 
 def _without(text: str, span: Span, spared: list[Span]) -> Span | None:
     """The span without what is spared at its ends; None where nothing is left."""
+    if not any(one.start < span.end and span.start < one.end for one in spared):
+        return span
     start, end = span.start, span.end
     changed = True
     while changed and start < end:
@@ -130,11 +136,16 @@ def _without(text: str, span: Span, spared: list[Span]) -> Span | None:
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
-    while start < end and not text[start].isalnum():
+    while start < end and _parts(text[start]):
         start += 1
-    while start < end and not text[end - 1].isalnum():
+    while start < end and _parts(text[end - 1]):
         end -= 1
     return start, end
+
+
+def _parts(character: str) -> bool:
+    """Whether it stands between words: white space or a sign, but no mark on a letter."""
+    return character.isspace() or unicodedata.category(character)[0] == "P"
 
 
 def _parted(text: str, whole: Span, left: Span | None) -> Iterator[Span]:
