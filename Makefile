@@ -7,6 +7,7 @@
 # make mutants    break the core on purpose 50 times and count what the tests catch
 # make readme     run the README's examples and write down what they print
 # make notebooks  run the notebooks and store what they print
+# make walk       from toxic rows to a served model and a watched prompt, all on this machine
 # make lint | wheel | clean
 #
 # All that is needed is make and Python 3.11, 3.12 or 3.13 with its venv module. pip's own
@@ -21,7 +22,7 @@ DEMO := build/demo.jsonl
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: demo test test-all lint unit cover smoke pythons bench prove mutants readme notebooks wheel clean
+.PHONY: demo test test-all lint unit cover smoke pythons bench prove mutants readme notebooks walk wheel clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/run.stamp
@@ -88,6 +89,9 @@ readme: $(VENV)/dev.stamp
 
 notebooks: $(VENV)/all.stamp
 	$(BIN)/python -m tests.notebooks.running
+
+walk: $(VENV)/all.stamp
+	$(BIN)/python -m tests.serving.walk
 
 wheel: $(VENV)/dev.stamp
 	rm -rf dist

@@ -46,6 +46,7 @@ def run(notebook: Any, folder: Path) -> None:
     client = NotebookClient(
         notebook,
         timeout=900,
+        startup_timeout=300,
         kernel_name="python3",
         record_timing=False,
         resources={"metadata": {"path": str(folder)}},

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.serving.conftest import free_port
+
 BUCKET = "models"
 KEYS = {
     "AWS_ACCESS_KEY_ID": "key-of-the-test",
@@ -66,9 +68,7 @@ def new_certificate(folder: Path) -> Certificate:
 @contextmanager
 def s3_server(certificate: Certificate | None = None) -> Iterator[str]:
     """The server's endpoint; it has one empty bucket."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     options = ["-s", "-c", str(certificate.path), "-k", str(certificate.key)] if certificate else []
     server = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port), *options],
