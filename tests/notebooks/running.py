@@ -49,6 +49,7 @@ def run(notebook: Any, folder: Path) -> None:
         startup_timeout=300,
         kernel_name="python3",
         record_timing=False,
+        coalesce_streams=True,
         resources={"metadata": {"path": str(folder)}},
     )
     client.execute(
@@ -119,6 +120,8 @@ def _store(path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         run(notebook, Path(folder))
         for cell in code_cells(notebook):
+            # Warnings are of the versions on this machine, and progress is over.
+            cell.outputs = [each for each in cell.outputs if each.get("name") != "stderr"]
             for output in cell.outputs:
                 _without_place(output, folder)
     nbformat.write(notebook, path)
