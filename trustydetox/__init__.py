@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from trustydetox.detoxifier import Detoxifier, Fallback, Found
@@ -52,8 +53,6 @@ from trustydetox.roles import (
 from trustydetox.spans import Edit, Span, apply_edits, compose, edits_between, merge, minimal
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from trustydetox.corpus import Cleaned, DetoxConfig, clean_dataset
     from trustydetox.steps.restating import Restater
 
@@ -148,13 +147,20 @@ def clean(
 ) -> Any:
     """The texts with their toxic words mended; clean ones come back as they are.
 
-    texts: a str or a list of str; or what `clean_dataset` takes, which also says what was done.
+    texts: a str or a list of str; or what `clean_dataset` takes, which also says what was done;
+        or the `Path` of a file or folder, which is cleaned into one beside it, whose path comes
+        back: `chats.jsonl` into `chats.clean.jsonl`, with a run folder.
     fallback: what comes back where nothing passes the checks: the text with its toxic words
         redacted, which is what happens to a str without it, or as it was ("keep"). From a
         dataset, "drop" takes the row out, which is what the built-in recipes do.
 
     For texts a recipe is loaded once per process.
     """
+    if isinstance(texts, Path):
+        from trustydetox.corpus import clean_path
+        from trustydetox.corpus.choosing import choose
+
+        return clean_path(texts, choose(recipe, threshold, fallback))
     if not isinstance(texts, str | list):
         from trustydetox.corpus import clean_dataset
 

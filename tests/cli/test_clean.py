@@ -153,7 +153,7 @@ def test_bad_rows_of_a_folder_are_counted_over_its_files(run: Run, tmp_path: Pat
     (raw / "damaged.jsonl").write_text('{"text": "fine"}\nno row\n{"text": "cut o')
 
     assert run("clean", raw, "-o", out, "--recipe", FAKE).code == 4
-    assert sorted(path.name for path in out.iterdir()) == ["damaged.jsonl", "good.jsonl"]
+    assert sorted(path.name for path in out.glob("*.jsonl")) == ["damaged.jsonl", "good.jsonl"]
     assert run("clean", raw, "-o", out, "--recipe", FAKE, "--max-bad", "5").code == 0
     shown = run("diff", tmp_path / "out.detox").out
     assert shown.startswith("good.jsonl: row 0, text: rewritten")
@@ -273,3 +273,19 @@ def test_a_share_needs_both_numbers_and_the_first_the_smaller(
 ) -> None:
     command = ("clean", rows, "-o", rows.with_name("out.jsonl"), "--recipe", FAKE)
     assert run(*command, *options.split()).code == 2
+
+
+def test_a_cleaned_folder_has_a_card_that_reverting_takes_back(run: Run, tmp_path: Path) -> None:
+    raw, out = tmp_path / "raw", tmp_path / "out"
+    raw.mkdir()
+    (raw / "a.jsonl").write_text('{"text": "you idiot"}\n{"text": "fine"}\n')
+    (raw / "README.md").write_text("# Ours\n")
+    command = ("clean", raw, "-o", out, "--recipe", FAKE)
+    assert run(*command).code == 0
+    made = (out / "README.md").read_text()
+    assert made.startswith("# Ours\n\n<!-- trustydetox:start -->")
+    assert "| `a.jsonl` | 2 | 50 % |" in made
+    assert run(*command, "--fresh").code == 0
+    assert (out / "README.md").read_text() == made
+    assert run("revert", tmp_path / "out.detox", "-o", tmp_path / "again").code == 0
+    assert (tmp_path / "again" / "README.md").read_text() == "# Ours\n"

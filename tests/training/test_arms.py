@@ -12,7 +12,7 @@ from datasets import Dataset, DatasetDict
 
 from tests.fakes import detoxifier
 from trustydetox import Edit, MaskedText, Record, Span, Toxicity, Verdict
-from trustydetox.corpus.datasets.choosing import Chosen
+from trustydetox.corpus.choosing import Chosen
 from trustydetox.errors import ConfigError, InputError
 from trustydetox.training.sft import arms
 from trustydetox.training.sft.arms import Elsewhere, make_arms

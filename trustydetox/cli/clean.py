@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from trustydetox.cli.bucket import SCHEME, local_place, send
 from trustydetox.cli.options import (
     Config,
     Field,
@@ -27,7 +28,7 @@ from trustydetox.cli.options import (
 from trustydetox.cli.progress import Style, show_progress
 from trustydetox.cli.summary import read_report, summary_lines, title_of
 from trustydetox.errors import ConfigError, ConflictError, InputError
-from trustydetox.report import Gate, RowCounts, Summary, render_page, visible
+from trustydetox.report import Gate, visible
 
 if TYPE_CHECKING:
     from trustydetox.corpus import Counts
@@ -54,7 +55,7 @@ def clean(
             "--out",
             metavar="OUT",
             help="Where the cleaned rows go; its ending names the format. Of a folder, a folder. "
-            "- is standard output, as JSON lines, and needs --run.",
+            "- is standard output, as JSON lines, and needs --run, as s3://BUCKET/KEY does.",
             show_default=False,
         ),
     ],
@@ -170,7 +171,7 @@ def clean(
 ) -> None:
     """Mend the toxic spans of a file's texts; all else stays as it is, byte for byte."""
     from trustydetox.corpus import clean_file, run_folder
-    from trustydetox.corpus.runs.folder import versions
+    from trustydetox.corpus.runs.reporting import Reporting
     from trustydetox.recipes import Policy, models_of, read_policy, read_recipe, settings_of
 
     rules = Policy() if policy is None else read_policy(policy)
@@ -187,25 +188,11 @@ def clean(
     style: Style = "none" if quiet else progress
     share = _share(shard_index, num_shards)
     folder = run if run is not None else run_folder(out)
-    summary = Summary()
-
-    def report(counts: Counts) -> dict[str, Any]:
-        rows = RowCounts(
-            read=counts.read,
-            written=counts.written,
-            dropped=counts.dropped,
-            quarantined=counts.quarantined,
-        )
-        return summary.report(rows, recipe=settings, versions=versions())
+    to = local_place(out, run) if out.startswith(SCHEME) else out
+    reporting = Reporting(title_of(folder), settings, models_of(chosen))
 
     def documents(counts: Counts) -> dict[str, str]:
-        content = report(counts)
-        return _reviews(folder, review) | {
-            "report.json": json.dumps(content, indent=2) + "\n",
-            "report.html": render_page(
-                content, summary.samples(), summary.top_words(), title=title_of(folder)
-            ),
-        }
+        return _reviews(folder, review) | reporting.documents(counts)
 
     with (
         _told_what_is_kept(folder),
@@ -214,7 +201,7 @@ def clean(
     ):
         counts = clean_file(
             input_,
-            out,
+            to,
             detoxifier=pipeline if review is None else _decided(pipeline, chosen, review),
             fields=field or (),
             roles=rules.actions | roles_in(roles),
@@ -228,16 +215,17 @@ def clean(
                 "policy": policy,
                 **_identity(review),
             },
-            observe=summary.add,
+            observe=reporting.observe,
             progress=advance,
             documents=documents,
+            card=reporting.card,
             share=share,
         )
     if share.of > 1:
         said = f"{counts.read:,} rows are done: the same command without --shard-index writes OUT"
         print(said, file=sys.stderr)
         return
-    numbers = report(counts) if dry_run else read_report(folder)
+    numbers = reporting.report(counts) if dry_run else read_report(folder)
     if style == "json":
         end = {"event": "end", "command": "clean"} | {k: numbers[k] for k in ("rows", "texts")}
         print(json.dumps(end | {"run": None if dry_run else str(folder)}), file=sys.stderr)
@@ -246,6 +234,8 @@ def clean(
             print(line, file=sys.stderr)
         last = "nothing was written: --dry-run" if dry_run else f"run folder: {folder}"
         print(visible(last), file=sys.stderr)
+    if to != out and not dry_run:
+        send(folder, out)
     failures = [failure for gate in gates if (failure := gate.failure(numbers))]
     for failure in failures:
         print(f"error: {failure}", file=sys.stderr)

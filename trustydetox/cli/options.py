@@ -99,7 +99,7 @@ Quiet = Annotated[
 
 def roles_in(given: str) -> dict[str, Action]:
     """What `--roles` says."""
-    from trustydetox.corpus.datasets.choosing import actions, roles_in
+    from trustydetox.corpus.choosing import actions, roles_in
 
     return actions(roles_in(given))
 

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from trustydetox.corpus.datasets import Cleaned, DetoxConfig, clean_dataset
-from trustydetox.corpus.files import PairCounts, clean_file, make_pairs, revert_file, scan_file
+from trustydetox.corpus.files import (
+    PairCounts,
+    clean_file,
+    clean_path,
+    make_pairs,
+    revert_file,
+    scan_file,
+)
 from trustydetox.corpus.runs.counts import Counts
 from trustydetox.corpus.runs.folder import read_manifest, run_folder
 
@@ -14,6 +21,7 @@ __all__ = [
     "PairCounts",
     "clean_dataset",
     "clean_file",
+    "clean_path",
     "make_pairs",
     "read_manifest",
     "revert_file",

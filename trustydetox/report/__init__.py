@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trustydetox.report.card import CARD, with_section
 from trustydetox.report.gates import Gate
 from trustydetox.report.history import Entry, read_entry, read_records
 from trustydetox.report.rendering import card_style, render_card, render_page
@@ -10,6 +11,7 @@ from trustydetox.report.summary import RowCounts, Summary, field_family
 from trustydetox.report.visible import visible
 
 __all__ = [
+    "CARD",
     "Entry",
     "Gate",
     "Piece",
@@ -25,4 +27,5 @@ __all__ = [
     "render_page",
     "sample_of",
     "visible",
+    "with_section",
 ]

@@ -53,11 +53,12 @@ def groups_in(text: str) -> Iterator[str]:
 
 
 class GroupCounts:
-    """Counts texts by the groups they mention: all, those found toxic, and those dropped."""
+    """Counts texts by the groups they mention: all, those found toxic, edited, and dropped."""
 
     def __init__(self) -> None:
         self._texts: Counter[str] = Counter()
         self._toxic: Counter[str] = Counter()
+        self._edited: Counter[str] = Counter()
         self._dropped: Counter[str] = Counter()
 
     def add(self, record: Record) -> None:
@@ -65,10 +66,11 @@ class GroupCounts:
         for group in list(groups_in(record.original)) or [""]:
             self._texts[group] += 1
             self._toxic[group] += record.verdict is not Verdict.CLEAN
+            self._edited[group] += bool(record.edits)
             self._dropped[group] += record.output is None
 
     def report(self) -> dict[str, Any]:
-        """Shares of toxic and of dropped texts with 95 % Wilson intervals, most texts first.
+        """Shares of toxic, edited and dropped texts with 95 % Wilson intervals, most texts first.
 
         ratio: of the share of toxic texts to that of texts which mention no group; None where
             that is 0. disparate: whether it is above `DISPARITY` and the intervals don't meet.
@@ -95,5 +97,6 @@ class GroupCounts:
         return {
             "texts": n,
             "toxic": wilson(self._toxic[group], n),
+            "edited": wilson(self._edited[group], n),
             "dropped": wilson(self._dropped[group], n),
         }

@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from trustydetox.corpus.choosing import Chosen, actions, choose
 from trustydetox.corpus.datasets.arrowrows import CleanedTable, DatasetReader
 from trustydetox.corpus.datasets.caching import Entry, cached
-from trustydetox.corpus.datasets.choosing import Chosen, actions, choose
 from trustydetox.corpus.datasets.frames import FrameReader, with_edits
 from trustydetox.corpus.datasets.mending import Account, Edits, Outcome, mend, warn_of_bad_rows
 from trustydetox.corpus.datasets.streaming import stream_of

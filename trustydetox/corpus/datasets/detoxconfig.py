@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from trustydetox.corpus.datasets.choosing import roles_in
+from trustydetox.corpus.choosing import roles_in
 from trustydetox.corpus.datasets.cleaning import Cleaned, clean_dataset
 
 

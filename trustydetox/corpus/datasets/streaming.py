@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from trustydetox.corpus.choosing import Chosen
 from trustydetox.corpus.datasets.arrowrows import text_columns
-from trustydetox.corpus.datasets.choosing import Chosen
 from trustydetox.corpus.datasets.mending import Account, Outcome, judge, settle, warn_of_bad_rows
 from trustydetox.corpus.reading import Found
 from trustydetox.errors import InputError

@@ -24,10 +24,12 @@ from trustydetox.corpus.runs.shards import SHARD_BYTES, SHARD_ROWS
 from trustydetox.corpus.windows import WINDOW_ROWS
 from trustydetox.detoxifier import Detoxifier
 from trustydetox.errors import ConfigError
+from trustydetox.report import CARD
 from trustydetox.roles import Action
 from trustydetox.rows import MAX_ROW_BYTES
 
 Documents = Callable[[Counts], Mapping[str, str]]
+Card = Callable[[str, Counts, Mapping[str, Mapping[str, int]]], str]
 
 
 def clean_file(
@@ -45,6 +47,7 @@ def clean_file(
     observe: Observe | None = None,
     progress: Progress | None = None,
     documents: Documents | None = None,
+    card: Card | None = None,
     max_row_bytes: int = MAX_ROW_BYTES,
     shard_rows: int = SHARD_ROWS,
     share: Share = WHOLE,
@@ -75,6 +78,8 @@ def clean_file(
         several or `""`).
     progress: told (rows done, share of the input done or None) now and then.
     documents: told the counts at the end, gives more files of the run folder as name -> text.
+    card: of several files, gives the README.md of the output, from that of the input (or `""`),
+        the counts, and those of each file by its name.
     shard_rows: rows after which a shard ends, if it isn't large enough before.
     share: of the run's shards those to do, where several processes do some each on one file
         system. They write no output, and each gives the counts of its own rows; the same call
@@ -119,7 +124,10 @@ def clean_file(
             folder = RunFolder(place, plan, fresh=fresh, keeps=source != "-")
             stack.enter_context(folder)
         journal = Journal(folder, observe)
-        outputs = stack.enter_context(Outputs(folder, journal, inputs.let_go))
+        has_card = folder is not None and card is not None and inputs.are_many
+        outputs = stack.enter_context(
+            Outputs(folder, journal, inputs.let_go, CARD if has_card else "")
+        )
         if folder is not None and inputs.are_many:
             outputs.claim(Path(destination), members)
         shards = None if folder is None else folder.shards
@@ -142,6 +150,9 @@ def clean_file(
         plan |= _said(source, plan["output"], outputs.members, are_many=inputs.are_many)
         for name, content in (documents(counts) if documents is not None else {}).items():
             folder.open(name).write(content.encode())
+        if card is not None and inputs.are_many:
+            each = {one["name"]: one["counts"] for one in outputs.members if one["columns"]}
+            outputs.write_card(Path(destination), lambda before: card(before, counts, each))
         folder.seal(plan)
         outputs.commit()
         folder.finish()

@@ -18,7 +18,7 @@ from trustydetox.corpus.runs.counts import Counts
 from trustydetox.corpus.runs.folder import CHANGES, COPY, RunFolder
 from trustydetox.corpus.runs.outputs import Output, open_locked
 from trustydetox.errors import ConfigError, ContractError
-from trustydetox.rows import build_writer, format_of
+from trustydetox.rows import build_writer, format_of, is_table
 
 
 class Outputs:
@@ -26,16 +26,23 @@ class Outputs:
 
     folder: the run folder; without it nothing is written anywhere.
     let_go: told each file that is done.
+    card: the name of the file that `write_card` will write at the end; `""`: none.
     members: what there is to say of each file that is done, for the manifest.
     """
 
     def __init__(
-        self, folder: RunFolder | None, journal: Journal, let_go: Callable[[Opened], object]
+        self,
+        folder: RunFolder | None,
+        journal: Journal,
+        let_go: Callable[[Opened], object],
+        card: str = "",
     ) -> None:
         self.members: list[dict[str, Any]] = []
         self._folder = folder
         self._journal = journal
         self._let_go = let_go
+        self._card = card
+        self._card_before = ""
         self._stack = ExitStack()
         self._outputs: list[Output] = []
         self._file: Opened | None = None
@@ -62,7 +69,7 @@ class Outputs:
             folder.mkdir()
             self._stack.callback(_remove_empty, folder)
         self._stack.callback(os.close, open_locked(top, os.O_RDONLY, top))
-        known = {Path(member.destination) for member in members}
+        known = {top / self._card, *(Path(member.destination) for member in members)}
         for path in sorted(top.rglob("*")):
             if path.is_file() and not path.name.startswith(".") and path not in known:
                 raise ConfigError(
@@ -91,6 +98,13 @@ class Outputs:
         self._settling = self._changes = self._kept = None
         self._let_go(file)
 
+    def write_card(self, top: Path, make: Callable[[str], str]) -> None:
+        """Write the card of the folder, given that of the input or `""`."""
+        output = self._stack.enter_context(Output(str(top / self._card), "", is_alone=False))
+        self._outputs.append(output)
+        output.write(make(self._card_before).encode())
+        output.finish()
+
     def commit(self) -> None:
         """Put all files in their places."""
         for output in self._outputs:
@@ -109,7 +123,9 @@ class Outputs:
                 self._changes = Changes(self._kept)
             else:
                 file.source.copy_into(self._kept)
-        if file.fault:
+        if self._is_card(member):
+            self._card_before = Path(member.source).read_text("utf-8", "replace")
+        if file.fault or self._is_card(member):
             return
         target = format_of(member.destination) if member.has_rows else None
         output = Output(
@@ -127,13 +143,16 @@ class Outputs:
     def _undo_of(self, file: Opened) -> str:
         """The file of the run folder that undoing needs; `""` where the output is the input."""
         member = file.member
-        if not member.has_rows:
+        if not member.has_rows and not self._is_card(member):
             return ""
         name = CHANGES if _is_undone_by_changes(file) else COPY + _ending(member.source)
         if not member.name:
             return name
         path = Path(name)
         return str(path.with_name(f"{len(self.members):06}-{path.name}"))
+
+    def _is_card(self, member: Member) -> bool:
+        return bool(self._card) and member.name == self._card
 
     def _said(self, file: Opened) -> dict[str, Any]:
         """What the manifest says of a file that is done."""
@@ -152,12 +171,15 @@ class Outputs:
         }
         if file.fault:
             return said | {"output": None, "fault": file.fault}
+        if self._is_card(file.member):
+            # People write on in it, and no run depends on what they write.
+            return said | {"output": None}
         return said | {"output": self._outputs[-1].finish()}
 
 
 def _is_undone_by_changes(file: Opened) -> bool:
     """Whether the bytes of the input can be had from those of the output."""
-    if file.fault or file.member.destination == "-":
+    if file.fault or not file.member.has_rows or file.member.destination == "-":
         return False
     origin, target = format_of(file.member.source), format_of(file.member.destination)
     return origin.is_text and target.is_text and origin.table == target.table
@@ -167,6 +189,8 @@ def _ending(source: str) -> str:
     """The ending of a copy of the input."""
     if source == "-":
         return ".jsonl"
+    if not is_table(source):
+        return Path(source).suffix
     return "".join(Path(source).suffixes[-2 if format_of(source).compression else -1 :])
 
 

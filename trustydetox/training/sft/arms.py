@@ -25,7 +25,7 @@ from random import Random
 from typing import Any
 
 from trustydetox.corpus import clean_dataset
-from trustydetox.corpus.datasets.choosing import Chosen, choose
+from trustydetox.corpus.choosing import Chosen, choose
 from trustydetox.detoxifier import Detoxifier
 from trustydetox.errors import ConfigError, InputError, did_you_mean
 from trustydetox.records import Finding, MaskedText, Record, Rewrite, Toxicity, Verdict
@@ -201,7 +201,7 @@ def _arm(
 
 
 def _cleaned(rows: Any, detoxifier: Detoxifier, settings: SftSettings) -> Any:
-    from trustydetox.corpus.datasets.choosing import roles_in
+    from trustydetox.corpus.choosing import roles_in
 
     detox = settings.detox
     return clean_dataset(

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trustydetox.corpus import Cleaned
-from trustydetox.corpus.datasets.choosing import choose
+from trustydetox.corpus.choosing import choose
 from trustydetox.corpus.runs.folder import versions
 from trustydetox.errors import ConflictError, InputError, ModelError
 from trustydetox.steps.loading import find, open_model, open_tokenizer
