@@ -252,7 +252,7 @@ def test_more_rows_than_a_window_stay_in_order() -> None:
         (ConfigError, r"pass \[column\]", {"fields": "text"}),
         (
             ConfigError,
-            r"edit\|score\|leave for 'user', got 'mend'",
+            r"redact\|rewrite for 'user', got 'mend'",
             {"roles": {"user": "mend"}},
         ),
         (ConfigError, "threshold must be in", {"threshold": 2.0}),

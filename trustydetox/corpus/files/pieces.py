@@ -105,8 +105,9 @@ def answered(
             lines = list(islice(piece.stored, len(tasks)))
         elif piece.rows and piece.is_ours:
             lines = engine.take(pace.done).splitlines(keepends=True)
-        pace.end()
         yield piece, lines
+        # Only now are they settled, and maybe their shard.
+        pace.end()
 
 
 def _has_rest(piece: Piece) -> bool:
