@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -55,10 +55,11 @@ def public_rows(data: Path, protocol: Mapping[str, Any]) -> Rows:
 def bundled_rows(protocol: Mapping[str, Any]) -> Rows:
     """From the demonstration rows: half of them teach the judges, and give the prompts."""
     text = files("trustydetox.embedded").joinpath("demo.jsonl").read_text(encoding="utf-8")
-    rows = sorted((json.loads(line) for line in text.splitlines()), key=lambda r: _place(r["text"]))
+    found = map(json.loads, text.strip("\n").split("\n"))
+    rows = sorted(found, key=lambda row: _place(row["text"]))
     kept, judging = rows[::2], rows[1::2]
     labelled = {row["text"]: int(row["toxic"]) for row in judging}
-    found = _shared_out(
+    shared = _shared_out(
         [row["text"] for row in rows if not row["toxic"]],
         _pool(row["text"] for row in kept if row["toxic"]),
         _pool(row["text"] for row in kept if not row["toxic"]),
@@ -66,7 +67,7 @@ def bundled_rows(protocol: Mapping[str, Any]) -> Rows:
         {**protocol, "prompts": 0},
     )
     begun = _beginnings(_pool(row["text"] for row in judging if row["toxic"]), protocol)
-    return Rows(**{**vars(found), "prompts": begun})
+    return replace(shared, prompts=begun)
 
 
 def pretraining_texts(data: Path, limits: Mapping[str, int]) -> list[str]:

@@ -130,6 +130,8 @@ def test_perplexity_is_over_the_tokens_after_the_first(writer: Writer) -> None:
 def test_prompts_are_read_from_lines_and_from_real_toxicity_prompts(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("one\n\ntwo\n")
     (tmp_path / "a.jsonl").write_text('{"prompt": "one"}\n{"prompt": {"text": "two"}}\n')
+    (tmp_path / "b.jsonl").write_text('{"prompt": "one\u2028line"}\n', encoding="utf-8")
+    assert read_prompts(tmp_path / "b.jsonl", "prompt") == ["one\u2028line"]
     assert read_prompts(tmp_path / "a.txt", "prompt") == ["one", "two"]
     assert read_prompts(tmp_path / "a.jsonl", "prompt") == ["one", "two"]
 

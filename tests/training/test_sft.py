@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from pathlib import Path
@@ -19,6 +20,8 @@ from tests.networks import tiny_opt
 from trustydetox.cli import app
 from trustydetox.errors import ConfigError, ConflictError, InputError, ModelError
 from trustydetox.training import build_trainer, merge_adapter, read_settings
+from trustydetox.training.sft.cards import add_results
+from trustydetox.training.sft.exporting import _made_whole, _stream
 from trustydetox.training.sft.finetuning import compare_logits, train
 from trustydetox.training.sft.settings import KEPT_WHOLE
 
@@ -131,6 +134,10 @@ def test_a_wrong_column_is_refused(base: str, tmp_path: Path) -> None:
 def test_no_rows_are_refused(base: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no rows to train on"):
         trainer(base, tmp_path, Dataset.from_dict({"text": []}))
+
+
+def test_one_row_is_enough(base: str, tmp_path: Path) -> None:
+    assert len(trainer(base, tmp_path, Dataset.from_dict({"text": TEXTS[:1]})).train_dataset) == 1
 
 
 def test_conversations_without_a_template_are_refused(base: str, tmp_path: Path) -> None:
@@ -336,6 +343,21 @@ def test_an_adapter_of_another_base_is_refused(adapter: Path, base: str, tmp_pat
     assert not (tmp_path / "merged").exists()
 
 
+def fill(out: Path, disk: str) -> None:
+    with _made_whole(out) as part:
+        (part / "model.safetensors").symlink_to(disk)
+        _stream(part / "model.safetensors", {"a": (9,)}, iter([torch.zeros(9)]), "float16")
+
+
+def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space") as error:
+        fill(tmp_path / "out", "/dev/full")
+    assert error.value.errno == errno.ENOSPC
+    assert list(tmp_path.iterdir()) == []
+    fill(tmp_path / "out", "/dev/null")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
 # ------------------------------------------------------------------------------------ the run
 
 
@@ -370,6 +392,12 @@ def test_a_run_leaves_adapter_model_card_and_facts(done: Path) -> None:
     assert "nothing was cleaned" in card
     assert not any(text in card for text in TEXTS)
     AutoModelForCausalLM.from_pretrained(done / "merged")
+
+
+def test_results_go_into_the_card(done: Path, tmp_path: Path) -> None:
+    shutil.copy(done / "trustydetox.json", tmp_path)
+    add_results(tmp_path, "| toxicity probability | 0.1 |")
+    assert "| toxicity probability | 0.1 |" in (tmp_path / "README.md").read_text()
 
 
 def test_a_finished_run_is_left_alone(base: str, done: Path) -> None:

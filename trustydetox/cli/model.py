@@ -143,7 +143,8 @@ def _trained(words: dict[str, int], letters: dict[str, int]) -> list[Rater]:
 def _labelled(path: Path) -> dict[str, int]:
     rows: dict[str, int] = {}
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Not splitlines: a JSON string may hold a line separator of Unicode's.
+        lines = path.read_text(encoding="utf-8").strip("\n").split("\n")
     except OSError as error:
         raise InputError(f"can't read {path}: {error.strerror}") from error
     for number, line in enumerate(lines, 1):

@@ -132,7 +132,8 @@ def read_prompts(path: Path, column: str, most: int | None = None) -> list[str]:
     column: the JSON key; under it a string, or RealToxicityPrompts' object with a `text`.
     """
     try:
-        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        # Not splitlines: a JSON string may hold a line separator of Unicode's.
+        lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"can't read {path}: {type(error).__name__}") from error
     lines = lines[:most]
