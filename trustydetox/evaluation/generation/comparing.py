@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Values = NDArray[np.float64]
-    Draw = tuple[Values, Values]
-    """How often each seed and each prompt was drawn: (resamples, seeds), (resamples, prompts)."""
-    Statistic = Callable[[Values, Values], Values]
+
+_Key = tuple[str, str]
+"""A measure and the judge behind it."""
 
 _CELLS = 2_000_000
 _Z_POWER = 0.8416212335729143  # 80 %
@@ -102,11 +102,27 @@ class _Column:
     bottom: Values
     finish: Callable[[Values], Values] = lambda quotient: quotient
 
-    def over(self, draw: Draw) -> Values:
-        """One value per resample."""
+    @property
+    def seeds(self) -> int:
+        """How many trained models."""
+        return int(self.top.shape[0])
+
+    @property
+    def rows(self) -> int:
+        """How many prompts, or texts."""
+        return int(self.top.shape[1])
+
+    @property
+    def value(self) -> float:
+        """Of all seeds and rows, each once."""
         import numpy as np
 
-        seeds, rows = draw
+        return float(self.over(np.ones((1, self.seeds)), np.ones((1, self.rows)))[0])
+
+    def over(self, seeds: Values, rows: Values) -> Values:
+        """One value per resample, from how often each seed and each row was drawn."""
+        import numpy as np
+
         with np.errstate(invalid="ignore", divide="ignore"):
             top = ((seeds @ self.top) * rows).sum(axis=1)
             return np.asarray(self.finish(top / ((seeds @ self.bottom) * rows).sum(axis=1)))
@@ -126,18 +142,14 @@ def compare(
     for name, runs in models.items():
         _require_alike(name, runs, first)
     columns = {name: _columns(runs) for name, runs in models.items()}
+    drawn = _resampled(columns, resamples, seed)
     lead, *others = models
-    draws = _Draws(resamples, seed)
     measured = tuple(
-        Measured(name, measure, judge, _estimate(column, draws))
+        Measured(name, measure, judge, _bounded(column.value, drawn[name][measure, judge], column))
         for name, each in columns.items()
         for (measure, judge), column in each.items()
     )
-    found = [
-        _differ(name, lead, key, columns[name][key], columns[lead][key], draws)
-        for name in others
-        for key in columns[name]
-    ]
+    found = [_differ(name, lead, key, columns, drawn) for name in others for key in columns[name]]
     return Comparison(
         len(first.words),
         len(first.words[0]),
@@ -167,33 +179,52 @@ class _Raw:
     error: float
 
 
-@dataclass(frozen=True)
-class _Draws:
-    resamples: int
-    seed: int
+def _resampled(
+    columns: Mapping[str, Mapping[_Key, _Column]], resamples: int, seed: int
+) -> dict[str, dict[_Key, Values]]:
+    """Model -> measure -> its value in each resample.
 
-    def of(self, seeds: int, rows: int) -> Iterator[Draw]:
-        """Counts per seed and row; the same for the same shape, whatever is measured."""
-        import numpy as np
+    Every measure sees the same draws of prompts, and of seeds where it has as many of them.
+    """
+    import numpy as np
 
-        rng = np.random.default_rng(self.seed)
+    parts: dict[str, dict[_Key, list[Values]]] = {
+        name: {key: [] for key in each} for name, each in columns.items()
+    }
+    every = [column for each in columns.values() for column in each.values()]
+    for rows in {column.rows for column in every}:
+        of_rows = np.random.default_rng([seed, rows])
+        of_seeds = {
+            count: np.random.default_rng([seed, rows, count])
+            for count in {column.seeds for column in every}
+        }
+        # Bounded memory, whatever the number of prompts.
         size = max(1, _CELLS // rows)
-        for start in range(0, self.resamples, size):
-            many = min(size, self.resamples - start)
-            yield (
-                rng.multinomial(seeds, [1 / seeds] * seeds, many).astype(np.float64),
-                rng.multinomial(rows, [1 / rows] * rows, many).astype(np.float64),
-            )
+        for start in range(0, resamples, size):
+            many = min(size, resamples - start)
+            prompts = of_rows.multinomial(rows, [1 / rows] * rows, many).astype(np.float64)
+            seeds = {
+                count: rng.multinomial(count, [1 / count] * count, many).astype(np.float64)
+                for count, rng in of_seeds.items()
+            }
+            for name, each in columns.items():
+                for key, column in each.items():
+                    if column.rows == rows:
+                        parts[name][key].append(column.over(seeds[column.seeds], prompts))
+    return {
+        name: {key: np.concatenate(values) for key, values in each.items()}
+        for name, each in parts.items()
+    }
 
 
-def _columns(runs: Sequence[Scores]) -> dict[tuple[str, str], _Column]:
+def _columns(runs: Sequence[Scores]) -> dict[_Key, _Column]:
     import numpy as np
 
     def averaged(rows: Callable[[Scores], Any]) -> _Column:
         table = np.array([rows(run) for run in runs], dtype=np.float64)
         return _Column(np.mean(table, axis=2), np.ones(table.shape[:2]))
 
-    found: dict[tuple[str, str], _Column] = {}
+    found: dict[_Key, _Column] = {}
     for number, judge in enumerate(runs[0].judges):
         rates: Any = np.array([run.judges[number].rates for run in runs])
         one = np.ones(rates.shape[:2])  # rates: (seeds, prompts, samples)
@@ -215,54 +246,33 @@ def _columns(runs: Sequence[Scores]) -> dict[tuple[str, str], _Column]:
     return found
 
 
-def _estimate(column: _Column, draws: _Draws) -> Estimate:
-    import numpy as np
-
-    seeds, rows = column.top.shape
-    values = np.concatenate([column.over(draw) for draw in draws.of(seeds, rows)])
-    return _bounded(_whole(column), values, rows)
-
-
-def _whole(column: _Column) -> float:
-    import numpy as np
-
-    seeds, rows = column.top.shape
-    return float(column.over((np.ones((1, seeds)), np.ones((1, rows))))[0])
-
-
 def _differ(
-    name: str, lead: str, key: tuple[str, str], ours: _Column, theirs: _Column, draws: _Draws
+    name: str,
+    lead: str,
+    key: _Key,
+    columns: Mapping[str, Mapping[_Key, _Column]],
+    drawn: Mapping[str, Mapping[_Key, Values]],
 ) -> _Raw:
     import numpy as np
 
-    rows = ours.top.shape[1]
-    pairs = []
-    same = ours.top.shape[0] == theirs.top.shape[0]
-    # With other numbers of seeds only the prompts are drawn together.
-    other = _Draws(draws.resamples, draws.seed + 1)
-    for draw, apart in zip(
-        draws.of(ours.top.shape[0], rows), other.of(theirs.top.shape[0], rows), strict=True
-    ):
-        pairs.append((ours.over(draw), theirs.over(draw if same else (apart[0], draw[1]))))
-    a, b = (np.concatenate(side) for side in zip(*pairs, strict=True))
-    mine, yours = _whole(ours), _whole(theirs)
+    ours, theirs = columns[name][key], columns[lead][key]
+    apart = drawn[name][key] - drawn[lead][key]
     with np.errstate(invalid="ignore", divide="ignore"):
-        cuts = 1 - a / b
+        cuts = 1 - drawn[name][key] / drawn[lead][key]
     measure, judge = key
-    tested = measure in TESTED
     return _Raw(
         Difference(
             name,
             lead,
             measure,
             judge,
-            _bounded(mine - yours, a - b, rows),
-            _bounded(1 - mine / yours if yours else math.nan, cuts, rows),
-            _two_sided(a - b) if tested else math.nan,
+            _bounded(ours.value - theirs.value, apart, ours),
+            _bounded(1 - ours.value / theirs.value if theirs.value else math.nan, cuts, ours),
+            _two_sided(apart) if measure in TESTED else math.nan,
             math.nan,
             math.nan,
         ),
-        float(np.std(a - b)),
+        float(np.std(apart)),
     )
 
 
@@ -291,12 +301,12 @@ def _with_holm(found: Sequence[_Raw]) -> Iterator[Difference]:
             )
 
 
-def _bounded(value: float, values: Values, n: int) -> Estimate:
+def _bounded(value: float, values: Values, column: _Column) -> Estimate:
     import numpy as np
 
     values = values[np.isfinite(values)]
     low, high = np.percentile(values, [2.5, 97.5]) if len(values) else (math.nan, math.nan)
-    return Estimate(value, float(low), float(high), n)
+    return Estimate(value, float(low), float(high), column.rows)
 
 
 def _require_alike(name: str, runs: Sequence[Scores], first: Scores) -> None:
