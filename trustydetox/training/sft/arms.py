@@ -158,8 +158,8 @@ def train_arms(
 ) -> list[Path]:
     """The folders `output_dir/ARM/seed-N`, each as `train sft` leaves one.
 
-    Matched by steps, so `max_steps` must be given; rows are packed, so that every step has the same
-    number of tokens. An arm that is done is left alone, one that was begun is gone on with.
+    Matched by steps, so `max_steps` must be given; rows are packed, so that a step has the same
+    number of tokens in every arm, but for the last of an epoch. An arm that is done is left alone, one that was begun is gone on with.
     """
     if settings.args.max_steps < 1:
         raise ConfigError("arms are matched by their number of steps: give max_steps")
