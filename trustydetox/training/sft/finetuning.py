@@ -10,6 +10,7 @@ import gc
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -173,6 +174,8 @@ def train(
         before = [_logits(trainer.model, ids) for ids in probed] if is_whole else []
         del trainer
         gc.collect()
+        # Of a run that ended before it could say so.
+        shutil.rmtree(out / MERGED, ignore_errors=True)
         merge_adapter(out, out / MERGED, quantization=plan["quantization"])
         plan["export"] = {"dtype": "float16", "logits": None}
         # A model that is spread over processes can't be asked by one of them.
