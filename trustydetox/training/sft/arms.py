@@ -159,7 +159,8 @@ def train_arms(
     """The folders `output_dir/ARM/seed-N`, each as `train sft` leaves one.
 
     Matched by steps, so `max_steps` must be given; rows are packed, so that a step has the same
-    number of tokens in every arm, but for the last of an epoch. An arm that is done is left alone, one that was begun is gone on with.
+    number of tokens in every arm, but for the last of an epoch. An arm that is done is left
+    alone, one that was begun is gone on with.
     """
     if settings.args.max_steps < 1:
         raise ConfigError("arms are matched by their number of steps: give max_steps")
