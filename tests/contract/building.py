@@ -51,6 +51,8 @@ def folder() -> Path:
 MODELS: Mapping[str, Callable[[], str]] = {
     "classifier": lambda: pretrained.roberta_classifier(folder() / "roberta", ["clean", "toxic"]),
     "token-classifier": lambda: pretrained.bert_tagger(folder() / "tagger", ["clean", "toxic"]),
+    "masked-lm": lambda: pretrained.bert_masked_lm(folder() / "bert"),
+    "seq2seq": lambda: pretrained.bart(folder() / "bart"),
 }
 
 

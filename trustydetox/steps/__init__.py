@@ -15,6 +15,7 @@ _MASKING = "trustydetox.steps.masking"
 _SPARING = "trustydetox.steps.sparing"
 _INFILLING = "trustydetox.steps.infilling"
 _EDITING = "trustydetox.steps.editing"
+_FILLING = "trustydetox.steps.filling"
 _RANKING = "trustydetox.steps.ranking"
 _CHECKING = "trustydetox.steps.checking"
 
@@ -46,6 +47,10 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "delete": f"{_INFILLING}:Delete",
         "phrase-table": f"{_INFILLING}:PhraseTable",
         "tag-and-edit": f"{_EDITING}:TagAndEdit",
+        "masked-lm": "trustydetox.steps.guessing:MaskedLMInfiller",
+        "seq2seq": "trustydetox.steps.rewriting:Seq2SeqInfiller",
+        "expert-fill": f"{_FILLING}:ExpertInfiller",
+        "expert-decode": f"{_FILLING}:ExpertDecoder",
         "ranked": f"{_RANKING}:Ranked",
         "together": f"{_INFILLING}:Together",
         "first-of": f"{_INFILLING}:FirstOf",

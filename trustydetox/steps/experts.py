@@ -71,23 +71,33 @@ class Voice:
         import torch
 
         network = self.speaking()
-        ids, mask = padded([row.ids for row in rows], padding, network.device)
+        # Several places of one text are read off one pass, which goes as far as the last of them.
+        furthest: dict[tuple[int, ...], int] = {}
+        for row in rows:
+            furthest[row.ids] = max(row.at, furthest.get(row.ids, 0))
+        texts = list(furthest)
+        ids, mask = padded(texts, padding, network.device)
         start = network.config.decoder_start_token_id
         found: list[Tensor] = [torch.empty(0)] * len(rows)
         with torch.inference_mode():
             states = network.get_encoder()(input_ids=ids, attention_mask=mask).last_hidden_state
-            for group in _by_place(rows):
-                before = [(start, *rows[at].ids[: rows[at].at]) for at in group]
-                given, _ = padded(before, padding, network.device)
+            for group in _alike(list(furthest.values())):
+                given, _ = padded(
+                    [(start, *texts[at][: furthest[texts[at]]]) for at in group],
+                    padding,
+                    network.device,
+                )
                 hidden = network.get_decoder()(
                     input_ids=given,
                     encoder_hidden_states=states[group],
                     encoder_attention_mask=mask[group],
                     use_cache=False,
                 ).last_hidden_state
-                last = hidden[range(len(group)), [rows[at].at for at in group]]
-                scores = network.lm_head(last) + network.final_logits_bias
-                for at, each in zip(group, scores.float(), strict=True):
+                lines = {texts[at]: line for line, at in enumerate(group)}
+                here = [at for at, row in enumerate(rows) if row.ids in lines]
+                last = hidden[[lines[rows[at].ids] for at in here], [rows[at].at for at in here]]
+                scores = (network.lm_head(last) + network.final_logits_bias).float()
+                for at, each in zip(here, scores, strict=True):
                     found[at] = each
         return torch.stack(found)
 
@@ -212,9 +222,9 @@ def padded(rows: Sequence[Sequence[int]], padding: int, device: Any) -> tuple[Te
 _GROUPS = 6  # more cut the decoder's work closer, fewer keep the processor busier
 
 
-def _by_place(rows: Sequence[Row]) -> Iterator[list[int]]:
-    """Places of rows whose decoder stops at about the same place."""
-    order = sorted(range(len(rows)), key=lambda at: rows[at].at)
-    size = max(8, -(-len(rows) // _GROUPS))
+def _alike(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Places of rows of about the same length, the shortest first."""
+    order = sorted(range(len(lengths)), key=lengths.__getitem__)
+    size = max(8, -(-len(lengths) // _GROUPS))
     for start in range(0, len(order), size):
         yield order[start : start + size]
