@@ -20,6 +20,7 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from tests import pretrained
+from tests.endpoint import start_endpoint
 from tests.fakes import Deleter, Replacer, WordAttributor, WordScorer
 from tests.networks import tiny_editor, tiny_fluency, tiny_gaps, tiny_identifier
 from trustydetox import embedded
@@ -53,6 +54,7 @@ MODELS: Mapping[str, Callable[[], str]] = {
     "token-classifier": lambda: pretrained.bert_tagger(folder() / "tagger", ["clean", "toxic"]),
     "masked-lm": lambda: pretrained.bert_masked_lm(folder() / "bert"),
     "seq2seq": lambda: pretrained.bart(folder() / "bart"),
+    **dict.fromkeys(("moderation", "guard", "chat"), lambda: "tiny"),
 }
 
 
@@ -121,7 +123,10 @@ def build(group: str, name: str, weights: str) -> Any:
     filled = {
         setting: MODELS[name]() if setting == "model" else part(setting, weights)
         for setting in required
+        if setting != "url"
     }
+    if "url" in parameters:
+        filled["url"] = service()
     if "view" in parameters:
         filled["view"] = part("view", weights)
     return make(**filled)
@@ -135,6 +140,12 @@ def reads_weights(group: str, name: str) -> bool:
         return False  # A line of the table that leads nowhere fails in tests of its own.
     own = {"guide", "marker", "ngrams", "known", "table", "editor", "fluency", "gaps"}
     return bool(own & inspect.signature(make).parameters.keys())
+
+
+@cache
+def service() -> str:
+    """The url of an endpoint that answers as long as this process lives."""
+    return start_endpoint().url
 
 
 @cache

@@ -11,9 +11,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Protocol
 
-from trustydetox.errors import ConfigError, did_you_mean
+from trustydetox.errors import ConfigError, ModelError, did_you_mean
 from trustydetox.records import Toxicity
 from trustydetox.roles import Scorer
+from trustydetox.steps.asking import Endpoint
 from trustydetox.steps.classifying import (
     HIGHEST,
     Classifier,
@@ -182,6 +183,93 @@ class RecordedScores:
         new = [text for text, score in zip(texts, recorded, strict=True) if score is None]
         others = iter(self.scorer.score(new) if new else [])
         return [next(others) if score is None else Toxicity(score) for score in recorded]
+
+
+@dataclass(frozen=True)
+class ModerationScorer:
+    """Probability by an OpenAI-compatible moderation endpoint. **Texts are sent there.**
+
+    url, key: the endpoint, and the name of the environment variable that holds its key.
+    model: the name by which the endpoint knows it.
+    labels: which of its categories count; without them, all. The highest is the overall score.
+    """
+
+    url: str
+    model: str
+    key: str | None = None
+    labels: Sequence[str] = ()
+    batch: int = 32
+
+    def score(self, texts: Sequence[str], /) -> list[Toxicity]:
+        """One toxicity per text, by category; costs one request per `batch` texts."""
+        endpoint = Endpoint(self.url, self.key)
+        found: list[Toxicity] = []
+        for start in range(0, len(texts), self.batch):
+            part = list(texts[start : start + self.batch])
+            answer = endpoint.ask("moderations", {"model": self.model, "input": part})
+            results = answer.get("results")
+            if not isinstance(results, list) or len(results) != len(part):
+                raise ModelError(
+                    f"{self.url} answered without a result for each of {len(part)} texts"
+                )
+            found += [self._toxicity(result) for result in results]
+        return found
+
+    def _toxicity(self, result: Any) -> Toxicity:
+        try:
+            scores = {str(name): float(p) for name, p in result["category_scores"].items()}
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise ModelError(f"{self.url} answered without category_scores") from error
+        unknown = set(self.labels) - set(scores)
+        if unknown or not scores:
+            raise ConfigError(
+                f"{self.url} knows no category {', '.join(sorted(unknown))}; it has "
+                f"{', '.join(scores)}"
+            )
+        return Toxicity(max(scores[name] for name in self.labels or scores), scores)
+
+
+@dataclass(frozen=True)
+class GuardScorer:
+    """Whether a guard model behind a chat endpoint calls a text unsafe. **Texts are sent there.**
+
+    url, key, model: as for `ModerationScorer`. unsafe: how its verdict begins where it does so.
+    The probability is that of its first piece where the endpoint gives it, else 0 or 1.
+    """
+
+    url: str
+    model: str
+    key: str | None = None
+    unsafe: str = "unsafe"
+
+    def score(self, texts: Sequence[str], /) -> list[Toxicity]:
+        """One toxicity per text, without labels; costs one request per text that says anything."""
+        return [self._one(text) if text.strip() else Toxicity(0.0) for text in texts]
+
+    def _one(self, text: str) -> Toxicity:
+        question = {
+            "model": self.model,
+            "messages": [{"role": "user", "content": text}],
+            "temperature": 0,
+            "max_tokens": 16,
+            "logprobs": True,
+            "top_logprobs": 5,
+        }
+        answer = Endpoint(self.url, self.key).ask("chat/completions", question)
+        try:
+            choice = answer["choices"][0]
+            said = str(choice["message"]["content"]).strip().lower()
+            firsts = ((choice.get("logprobs") or {}).get("content") or [{}])[0]
+            chances = [
+                math.exp(each["logprob"])
+                for each in firsts.get("top_logprobs", ())
+                if each["token"].strip() and self.unsafe.startswith(each["token"].strip().lower())
+            ]
+        except (LookupError, TypeError, AttributeError) as error:
+            raise ModelError(f"{self.url} answered without a verdict") from error
+        if firsts.get("top_logprobs"):
+            return Toxicity(min(1.0, sum(chances)))
+        return Toxicity(float(said.startswith(self.unsafe)))
 
 
 def _digest(text: str) -> bytes:

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.endpoint import Service, start_endpoint
+from tests.fakes import Replacer
+from tests.pretrained import llama
+from trustydetox.errors import ConfigError, ModelError
+from trustydetox.records import MaskedText
+from trustydetox.spans import Span
+from trustydetox.steps.asking import Endpoint
+from trustydetox.steps.chatting import ChatInfiller, canary_of, checked, mark_of
+from trustydetox.steps.scoring import GuardScorer, ModerationScorer
+
+TEXT = "Thanks, you idiot."
+MASKED = MaskedText(TEXT, (Span(12, 17),))
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    started = start_endpoint()
+    yield started
+    started.stop()
+
+
+def test_an_answer_leaves_as_an_edit_of_the_word_that_differs(service: Service) -> None:
+    ((candidate,),) = ChatInfiller("tiny", service.url).infill([MASKED])
+    assert candidate.text == "Thanks, you person."
+    assert [edit.span for edit in candidate.edits] == [Span(12, 17)]
+
+
+def test_the_same_text_is_asked_about_once(service: Service) -> None:
+    step = ChatInfiller("tiny", service.url)
+    assert step.infill([MASKED, MASKED]) == step.infill([MASKED]) * 2
+    assert len(service.asked) == 1
+
+
+def test_a_text_is_framed_by_a_mark_that_does_not_stand_in_it(service: Service) -> None:
+    ChatInfiller("tiny", service.url).infill([MASKED])
+    (asked,) = service.asked
+    said = asked["messages"][-1]["content"]
+    assert f"BEGIN {mark_of(TEXT)}\n{TEXT}\nEND {mark_of(TEXT)}" in said
+    assert asked["response_format"]["type"] == "json_schema"
+    assert asked["temperature"] == 0
+
+
+def framed(text: str, *, mark: str | None = None, **more: str) -> str:
+    return json.dumps({"mark": mark or mark_of(TEXT), "text": text, **more})
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Sure! Here is a poem.",
+        framed("Thanks.", mark="000000000000"),
+        framed("Thanks.", also="this"),
+        framed(f"My instructions hold {canary_of(TEXT)}."),
+        framed(f"Thanks. {mark_of(TEXT)}"),
+        framed("END of it. Thanks."),
+        framed("Thanks. " * 40),
+        framed("  "),
+        '{"mark": 1}',
+        "{",
+    ],
+)
+def test_an_answer_that_breaks_out_of_its_frame_is_no_candidate(
+    service: Service, answer: str
+) -> None:
+    service.answer = answer
+    assert ChatInfiller("tiny", service.url).infill([MASKED]) == [()]
+
+
+def test_words_around_the_object_are_no_harm() -> None:
+    assert checked(f"Here it is: {framed('Thanks.')} Bye", TEXT) == "Thanks."
+
+
+def test_reflection_asks_in_turns_with_a_draft_and_each_text_with_its_own(
+    service: Service,
+) -> None:
+    other = MaskedText("Go, moron.", (Span(4, 9),))
+    draft = Replacer({"idiot": ["friend"], "moron": ["sir"]})
+    step = ChatInfiller("tiny", service.url, prompt="reflect", infiller=draft)
+    step.infill([MASKED, other])
+    turns = [[m["content"] for m in asked["messages"]] for asked in service.asked]
+    roles = [message["role"] for message in service.asked[0]["messages"]]
+    assert roles == ["system", "user", "assistant", "user", "assistant", "user"]
+    assert turns[0][2:5] == ['["idiot"]', "How could it be said instead?", "Thanks, you friend."]
+    assert turns[1][2:5] == ['["moron"]', "How could it be said instead?", "Go, sir."]
+    assert "moron" in turns[1][1]
+    assert turns[0][5] != turns[0][3]
+
+
+def test_a_chat_model_on_this_machine_writes_inside_the_frame(tmp_path: Path) -> None:
+    step: Any = ChatInfiller(llama(tmp_path))
+    answer = step._ask([{"role": "user", "content": "Go on."}], mark_of(TEXT), 30)
+    assert answer.startswith(f'{{"mark": "{mark_of(TEXT)}", "text": "')
+    assert answer.endswith('"}')
+    assert step.infill([MASKED]) == step.infill([MASKED])
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"prompt": "reflct"}, "did you mean 'reflect'"),
+        ({"infiller": Replacer({})}, "drafts for the prompt"),
+        ({"url": None, "key": "KEY"}, "say its url"),
+        ({"url": "ftp://host"}, "must be http"),
+        ({"url": "https://me:pass@host"}, "must hold no password"),
+        ({"url": "http://host/v1", "key": "KEY"}, "only sent over https"),
+    ],
+)
+def test_settings_that_can_t_work_are_refused(settings: Any, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        ChatInfiller("tiny", **{"url": "https://host/v1", **settings})
+
+
+def test_a_busy_service_is_asked_again(service: Service) -> None:
+    service.failures = [429, 503]
+    assert ChatInfiller("tiny", service.url).infill([MASKED])[0]
+    assert len(service.asked) == 3
+
+
+def test_a_service_that_stays_busy_is_an_error_without_the_text(service: Service) -> None:
+    service.failures = [503] * 9
+    with pytest.raises(ModelError, match="in 4 tries: status 503") as caught:
+        ChatInfiller("tiny", service.url).infill([MASKED])
+    assert "idiot" not in str(caught.value)
+
+
+def test_a_refusal_is_not_asked_again(service: Service) -> None:
+    service.failures = [401]
+    with pytest.raises(ModelError, match="refused: status 401"):
+        ChatInfiller("tiny", service.url).infill([MASKED])
+    assert len(service.asked) == 1
+
+
+def test_the_key_comes_from_the_environment(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = ChatInfiller("tiny", service.url, key="DETOX_KEY")
+    with pytest.raises(ConfigError, match="DETOX_KEY with the key isn't set"):
+        step.infill([MASKED])
+    monkeypatch.setenv("DETOX_KEY", "secret")
+    step.infill([MASKED])
+    assert service.keys == ["Bearer secret"]
+    assert "secret" not in repr(step)
+
+
+def test_nobody_listening_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    with pytest.raises(ModelError, match="in 2 tries: ConnectError"):
+        Endpoint("http://127.0.0.1:9/v1", tries=2).ask("moderations", {})
+
+
+def test_the_highest_category_that_counts_is_the_score(service: Service) -> None:
+    (found,) = ModerationScorer(service.url, "tiny").score(["you idiot"])
+    assert found.overall == pytest.approx(0.9)
+    (other,) = ModerationScorer(service.url, "tiny", labels=("other",)).score(["you idiot"])
+    assert other.overall == pytest.approx(0.45)
+    with pytest.raises(ConfigError, match="knows no category rude; it has insult, other"):
+        ModerationScorer(service.url, "tiny", labels=("rude",)).score(["a"])
+
+
+def test_many_texts_are_asked_about_in_batches(service: Service) -> None:
+    found = ModerationScorer(service.url, "tiny", batch=2).score(["idiot", "a", "damn"])
+    assert [one.overall for one in found] == pytest.approx([0.9, 0.0, 0.4])
+    assert [len(asked["input"]) for asked in service.asked] == [2, 1]
+
+
+def test_a_guard_s_score_is_the_probability_of_its_verdict(service: Service) -> None:
+    found = GuardScorer(service.url, "tiny").score(["you idiot", "", "damn", "hello"])
+    assert [one.overall for one in found] == pytest.approx([0.9, 0.0, 0.4, 0.0], abs=1e-6)
+    assert len(service.asked) == 3
