@@ -37,7 +37,12 @@ from trustydetox.steps.ranking import FEATURES
 from trustydetox.steps.viewing import DetectionView, KnownWords
 
 # Deleting each word in turn takes time by the square of the words; a path has many points.
-LONGEST = {"leave-one-out": 200, "integrated-gradients": 500, "expert-divergence": 200}
+LONGEST = {
+    "leave-one-out": 200,
+    "integrated-gradients": 500,
+    **dict.fromkeys(("expert-divergence", "expert-fill", "expert-decode"), 200),
+    **dict.fromkeys(("masked-lm", "seq2seq", "chat"), 200),
+}
 
 
 @cache

@@ -218,7 +218,9 @@ def test_settings_hold_defaults_and_only_a_digest_of_the_word_lists(write: Any) 
 
 
 def test_the_built_in_recipes_are_named() -> None:
-    assert recipe_names() == ["mini", "mini-ig"]
+    assert recipe_names() == [
+        *("chat", "condbert", "marco", "mini", "mini-ig", "paradetox", "roberta-ig", "tmarco")
+    ]
 
 
 def test_an_attributor_may_look_into_the_recipe_s_own_scorer(write: Any, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from scipy.special import rel_entr
 from tests.pretrained import bart, bert_masked_lm
 from trustydetox.errors import ConfigError
 from trustydetox.steps.diverging import ExpertDivergence
-from trustydetox.steps.experts import Experts
+from trustydetox.steps.experts import BATCH_TOKENS, Experts, Row
 
 TEXTS = [
     "you are an idiot , go away",
@@ -144,6 +144,13 @@ def test_a_text_longer_than_the_network_reads_is_weighed_to_its_end(
     assert len(found.units) == 240
     with pytest.raises(ConfigError, match="longer than the"):
         step.by_piece([text])
+
+
+def test_memory_is_bounded_however_long_a_text_is(step: ExpertDivergence) -> None:
+    rows = [Row(tuple(range(500)), at) for at in range(500)]
+    batches = list(step._experts.batches(rows))
+    assert sorted(at for batch in batches for at in batch) == list(range(500))
+    assert max(map(len, batches)) * 500 <= BATCH_TOKENS
 
 
 def test_one_expert_is_too_few(folders: tuple[str, str]) -> None:

@@ -34,7 +34,7 @@ def taught(folder: Path, make: Any, before: str, after: str) -> str:
     source = tokenizer(before, return_tensors="pt")
     target = tokenizer(after, return_tensors="pt").input_ids
     step = torch.optim.AdamW(model.parameters(), lr=0.01)
-    for _ in range(60):
+    for _ in range(150):
         step.zero_grad()
         model(**source, labels=target).loss.backward()
         step.step()

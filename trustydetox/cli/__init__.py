@@ -15,6 +15,7 @@ from trustydetox.cli.diff import diff
 from trustydetox.cli.doctor import doctor
 from trustydetox.cli.evaluate import evaluate
 from trustydetox.cli.explore import explore
+from trustydetox.cli.fetch import fetch
 from trustydetox.cli.infer import infer
 from trustydetox.cli.listing import list_
 from trustydetox.cli.pairs import make_pairs
@@ -69,6 +70,7 @@ app.command("push")(push)
 app.command("deploy")(deploy)
 app.command("infer")(infer)
 app.command("serve")(serve)
+app.command("fetch")(fetch)
 app.command("list")(list_)
 app.command("schema")(schema)
 app.command("explore")(explore)

@@ -18,6 +18,7 @@ from trustydetox.cli.options import (
     Config,
     Field,
     Input,
+    Locked,
     ProgressStyle,
     Quiet,
     RecipeName,
@@ -72,6 +73,7 @@ def clean(
         ),
     ] = None,
     threshold: Threshold = None,
+    locked: Locked = False,
     fallback: Annotated[
         Literal["drop", "redact", "keep"] | None,
         typer.Option(
@@ -179,6 +181,7 @@ def clean(
     given = {
         "threshold": threshold,
         "fallback": fallback,
+        "locked": locked or None,
         "allow": _words(allow_list),
         "deny": _words(deny_list),
     }

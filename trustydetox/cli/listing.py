@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
 
 from trustydetox.errors import DetoxError
 from trustydetox.recipes import (
     ROLES,
+    downloads_of,
     policy_names,
     read_policy,
     read_recipe,
@@ -19,7 +21,7 @@ from trustydetox.report import visible
 
 def list_() -> None:
     """Show the recipes, policies and steps, built in and from plug-ins, each in a line."""
-    sections = {"Recipes": [(name, read_recipe(name).description) for name in recipe_names()]}
+    sections = {"Recipes": [each for name in recipe_names() for each in _recipe(name)]}
     sections["Policies"] = [(name, read_policy(name).description) for name in policy_names()]
     for group in ROLES:
         sections[group.capitalize()] = [
@@ -30,6 +32,13 @@ def list_() -> None:
         print(title)
         for name, says in lines:
             print(visible(f"  {name:<{width}}  {says}").rstrip())
+
+
+def _recipe(name: str) -> Iterator[tuple[str, str]]:
+    recipe = read_recipe(name)
+    yield name, recipe.description
+    for each in downloads_of(recipe):
+        yield "", f"needs {each.model} (licence: {each.licence})"
 
 
 def _first_line(group: str, name: str) -> str:

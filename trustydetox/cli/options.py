@@ -74,6 +74,12 @@ Roles = Annotated[
 RecipeName = Annotated[
     str, typer.Option(metavar="NAME|FILE.yaml", help="Which steps do the work; see `list`.")
 ]
+Locked = Annotated[
+    bool,
+    typer.Option(
+        "--locked", help="Refuse a recipe with a model of the Hub that isn't named by its commit."
+    ),
+]
 Threshold = Annotated[
     float | None,
     typer.Option(

@@ -14,6 +14,7 @@ from trustydetox.cli.options import (
     Config,
     Field,
     Input,
+    Locked,
     ProgressStyle,
     Quiet,
     RecipeName,
@@ -35,6 +36,7 @@ def scan(
     roles: Roles = "",
     recipe: RecipeName = "mini",
     threshold: Threshold = None,
+    locked: Locked = False,
     max_bad: MaxBad = 0,
     progress: ProgressStyle = "auto",
     quiet: Quiet = False,
@@ -59,7 +61,7 @@ def scan(
     ):
         for one in scan_file(
             input_,
-            detoxifier=load_recipe(recipe, threshold=threshold),
+            detoxifier=load_recipe(recipe, threshold=threshold, locked=locked or None),
             fields=field or (),
             roles=roles_in(roles),
             progress=advance,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trustydetox.recipes.building import build_recipe, load_recipe
+from trustydetox.recipes.downloads import Download, downloads_of
 from trustydetox.recipes.lookup import ROLES, step_named, step_names
 from trustydetox.recipes.parts import models_of
 from trustydetox.recipes.policy import Policy, policy_names, read_policy
@@ -17,10 +18,12 @@ from trustydetox.recipes.recipe import (
 
 __all__ = [
     "ROLES",
+    "Download",
     "Policy",
     "Recipe",
     "Step",
     "build_recipe",
+    "downloads_of",
     "load_recipe",
     "models_of",
     "policy_names",

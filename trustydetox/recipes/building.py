@@ -9,9 +9,11 @@ from typing import Any, get_type_hints
 
 from trustydetox.detoxifier import Detoxifier
 from trustydetox.errors import ConfigError, did_you_mean
+from trustydetox.recipes.downloads import downloads_of
 from trustydetox.recipes.lookup import ROLES, step_named
 from trustydetox.recipes.parts import Parts
 from trustydetox.recipes.recipe import Recipe, Step, read_recipe
+from trustydetox.steps.loading import require_pinned
 
 # A setting of these names holds another step, or a list of steps, of the group.
 _NESTED = {
@@ -39,6 +41,9 @@ def load_recipe(name_or_path: str | Path, **overrides: Any) -> Detoxifier:
 
 def build_recipe(recipe: Recipe) -> Detoxifier:
     """The pipeline of a recipe; loads the weights that its steps name, each once."""
+    if recipe.locked:
+        for each in downloads_of(recipe):
+            require_pinned(each.model, each.revision)
     parts = Parts()
     scorer = _made("scorers", recipe.scorer, parts, {})
     shared = {"scorer": scorer}

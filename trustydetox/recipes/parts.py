@@ -10,6 +10,7 @@ from typing import Any
 from trustydetox import embedded
 from trustydetox.detoxifier import never
 from trustydetox.errors import ConfigError, did_you_mean
+from trustydetox.recipes.downloads import downloads_of, folders_of
 from trustydetox.recipes.recipe import Recipe
 
 EMBEDDED = "embedded"
@@ -148,14 +149,17 @@ class Parts:
 
 
 def models_of(recipe: Recipe) -> dict[str, str]:
-    """File -> sha256 of the weights that the recipe's steps name: embedded ones, and folders'."""
-    folders = set(_folders(recipe.model_dump()))
+    """File -> sha256 of the weights that the recipe's steps name: embedded ones, and folders'.
+
+    Of a model of the Hub: its id -> the commit that is meant.
+    """
+    folders = {*_folders(recipe.model_dump()), *map(str, folders_of(recipe))}
     files = [embedded.FOLDER / name for name in embedded.WEIGHTS if EMBEDDED in folders]
     found = {file.name: _sha256(file) for file in files if file.is_file()}
     for folder in sorted(folders - {EMBEDDED}):
         files = sorted(file for file in Path(folder).glob("*") if file.is_file())
         found |= {str(file): _sha256(file) for file in files}
-    return found
+    return found | {each.model: each.revision or "unpinned" for each in downloads_of(recipe)}
 
 
 def _folders(settings: Any, key: str = "") -> Iterator[str]:

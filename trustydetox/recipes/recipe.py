@@ -47,6 +47,7 @@ class Recipe(BaseModel):
 
     language: the one that the steps read; None where they read any.
     labels: thresholds of labels of the scorer's, from each of which on a text is toxic too.
+    locked: whether a model of the Hub that isn't named by its commit is refused.
     allow, deny: words that are never, and always, masked in a toxic text.
     spare: contexts in which words are never masked, by the names that `Sparing` knows.
     """
@@ -66,6 +67,7 @@ class Recipe(BaseModel):
     fallback: Fallback = "drop"
     redaction: str = "[removed]"
     rounds: Annotated[int, Field(ge=1)] = 3
+    locked: bool = False
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
     spare: tuple[str, ...] = ()

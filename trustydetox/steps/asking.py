@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from dataclasses import dataclass
@@ -47,7 +48,11 @@ class Endpoint:
         """The answer to a POST of `question`; errors name the service, never a text."""
         import httpx
 
-        headers = {"Authorization": f"Bearer {self._secret()}"} if self.key else {}
+        headers = {"Content-Type": "application/json"}
+        if self.key:
+            headers["Authorization"] = f"Bearer {self._secret()}"
+        # Escaped, so that a lone surrogate, which UTF-8 refuses, goes along.
+        content = json.dumps(question).encode("ascii")
         said = "no answer"
         for number in range(self.tries):
             if number:
@@ -55,7 +60,7 @@ class Endpoint:
             try:
                 response = httpx.post(
                     f"{self.url.rstrip('/')}/{path}",
-                    json=question,
+                    content=content,
                     headers=headers,
                     timeout=self.timeout,
                 )

@@ -201,7 +201,9 @@ class _LocalChat:
         tokenizer = self.pretrained.tokenizer
         frame = f'{{"mark": "{mark}", "text": "'
         prompt = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        ids = tokenizer(f"{prompt}{frame}", return_tensors="pt", add_special_tokens=False)
+        # A lone surrogate, which the tokenizer refuses, reads as a question mark.
+        readable = f"{prompt}{frame}".encode("utf-8", "replace").decode("utf-8")
+        ids = tokenizer(readable, return_tensors="pt", add_special_tokens=False)
         ids = ids.to(self.pretrained.device)
         room = getattr(self.pretrained.model.config, "max_position_embeddings", 2048)
         most = min(longest, room - ids["input_ids"].shape[1])

@@ -203,7 +203,9 @@ def adapted(
         folder = find(adapter, revisions.get(adapter))
         if not (folder / "adapter_model.safetensors").is_file():
             raise ModelError(f"{adapter} holds no adapter_model.safetensors")
-        with _quietly():
+        with _quietly(), warnings.catch_warnings():
+            # Several adapters on one network are what is wanted here.
+            warnings.filterwarnings("ignore", "Already found a `peft_config` attribute")
             model.load_adapter(str(folder), adapter_name=name)
     model.requires_grad_(False)
     return Pretrained(base, model, open_tokenizer(base, revisions.get(base)))

@@ -66,7 +66,7 @@ class Seq2SeqInfiller:
 
         pretrained = self._pretrained
         ids = self._read(passage.masked.text)
-        most = self.longest or len(ids) * 3 // 2 + 10
+        most = min(self.longest or len(ids) * 3 // 2 + 10, pretrained.window)
         settings: dict[str, Any] = {
             "num_beams": self.beams,
             "num_return_sequences": self.candidates,
