@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import exporting, models, results, runs, serving, startup
+from benchmarks import exporting, models, results, runs, serving, startup, trained
 from benchmarks.machine import this_machine
 
 RESULTS = Path(__file__).with_name("results")
@@ -40,6 +40,8 @@ def main() -> None:
         "outside": lambda: runs.outside_the_models(asked.rows),
         "speed": lambda: runs.speed(asked.rows),
         "memory": lambda: runs.memory(asked.memory_rows),
+        "identifier": lambda: trained.identifier(asked.rows),
+        "reinforcing": trained.reinforcing,
         "serving": lambda: serving.serving(asked.rows // 2),
         "overload": lambda: serving.overload(asked.rows),
         "soak": lambda: serving.soak(asked.soak_minutes),

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+import trustydetox
 from tests.cli.conftest import Run
-from tests.pretrained import bart, bert_masked_lm, t5
+from tests.pretrained import bart, bert_masked_lm, llama, t5
 from trustydetox.steps import BUILT_IN
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*activation_checkpointing:FutureWarning")
 WHO = "you they we people friends men women boys girls all".split()
 
 
@@ -76,6 +76,22 @@ def test_a_trained_editor_cleans_with_the_recipe_that_came_with_it(
     recipe = (out / "recipe.yaml").read_text()
     assert "editor: ./" in recipe
     assert "editor: embedded" not in recipe
+
+
+@pytest.mark.parametrize("four_bits", [(), ("--four-bits",)])
+@pytest.mark.filterwarnings("ignore")  # of bitsandbytes and peft; test_sft.py names them
+def test_a_chat_model_learns_to_rewrite(
+    run: Run, pairs: Path, tmp_path: Path, four_bits: tuple[str, ...]
+) -> None:
+    out = tmp_path / "chat"
+    done = run(
+        *("train", "rewriter", pairs, "--kind", "chat", "--model", llama(tmp_path / "llama")),
+        *("-o", out, "--passes", 1, "--batch", 32, "--sample", 2, *four_bits),
+    )
+    assert done.code == 0, done.err
+    assert "| this rewriter | 2 |" in (out / "README.md").read_text()
+    assert isinstance(trustydetox.rewrite("you are an idiot", model=out), str)
+    assert (out / "adapter" / "adapter_model.safetensors").is_file()
 
 
 def test_rl_answers_before_and_after_are_compared(run: Run, tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ from trustydetox.steps.loading import open_model
 from trustydetox.training.reinforcing import PRESETS, Settings, reinforce
 from trustydetox.training.rewarding import Reward, kept
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*activation_checkpointing:FutureWarning")
 SOURCES = [f"you {who} people are very good friends {n}" for n in range(4) for who in "ab"]
 SETTINGS = Settings(
     prompt="answer: {}", rank=4, rate=1e-2, batch=4, least=1, most=6, samples=4, beta=0.01, steps=3

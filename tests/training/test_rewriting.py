@@ -14,7 +14,6 @@ from trustydetox.steps.restating import load_restater
 from trustydetox.training.pairs import Pair
 from trustydetox.training.rewriting import T5_PROMPT, Schedule, train_rewriter
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*activation_checkpointing:FutureWarning")
 PAIRS = [
     Pair("you idiot", ("you person",)),
     Pair("they are stupid", ("they are bad",)),

@@ -44,13 +44,15 @@ def fault_of(source: str, output: str, prompt: str = "{}") -> str:
 
 @dataclass(frozen=True)
 class Restater:
-    """A rewriter of whole texts, with the prompt it was trained on.
+    """A rewriter of whole texts, text-to-text or a chat model, with the prompt it was trained on.
 
-    beams: width of the search. batch: texts at once, the longest first.
+    system: what a chat model is told before the text. beams: width of the search.
+    batch: texts at once, the longest first.
     """
 
     pretrained: Pretrained
     prompt: str
+    system: str = ""
     beams: int = 4
     batch: int = 16
 
@@ -60,14 +62,16 @@ class Restater:
 
         tokenizer: Any = self.pretrained.tokenizer
         model: Any = self.pretrained.model
+        is_chat = not model.config.is_encoder_decoder
+        tokenizer.padding_side = "left" if is_chat else "right"
         written = [""] * len(texts)
         order = sorted(range(len(texts)), key=lambda at: -len(texts[at]))
         for start in range(0, len(order), self.batch):
             rows = order[start : start + self.batch]
-            asked = [self.prompt.replace("{}", texts[at].strip()) for at in rows]
+            asked = [self._asked(texts[at]) for at in rows]
             ids = tokenizer(
                 asked, return_tensors="pt", padding=True, truncation=True,
-                max_length=self.pretrained.window,
+                max_length=self.pretrained.window, add_special_tokens=not is_chat,
             ).to(self.pretrained.device)  # fmt: skip
             with torch.inference_mode():
                 outputs = model.generate(
@@ -80,25 +84,42 @@ class Restater:
                     min_length=0,
                     early_stopping=self.beams > 1,
                 )
+            if is_chat:
+                outputs = outputs[:, ids["input_ids"].shape[1] :]
             for at, text in zip(
                 rows, tokenizer.batch_decode(outputs, skip_special_tokens=True), strict=True
             ):
                 written[at] = text.strip()
         return written
 
+    def _asked(self, text: str) -> str:
+        asked = self.prompt.replace("{}", text.strip())
+        if self.pretrained.model.config.is_encoder_decoder:
+            return asked
+        messages = [{"role": "user", "content": asked}]
+        if self.system:
+            messages.insert(0, {"role": "system", "content": self.system})
+        return str(
+            self.pretrained.tokenizer.apply_chat_template(
+                messages, tokenize=False, add_generation_prompt=True
+            )
+        )
+
 
 def load_restater(model: str, revision: str | None = None, prompt: str | None = None) -> Restater:
-    """A text-to-text network of a folder or an id of the Hub.
+    """A text-to-text network, or a chat model, of a folder or an id of the Hub.
 
     prompt: `{}` stands for the text; without it what `train rewriter` left beside the weights.
     """
     import json
 
     folder = find(model, revision)
-    if prompt is None:
-        beside = folder / PROMPT
-        prompt = json.loads(beside.read_text("utf-8"))["prompt"] if beside.is_file() else "{}"
-    return Restater(load("seq2seq", model, revision), prompt)
+    beside = folder / PROMPT
+    told = json.loads(beside.read_text("utf-8")) if beside.is_file() else {}
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    is_pair = config.get("is_encoder_decoder", config.get("model_type") in {"t5", "bart"})
+    pretrained = load("seq2seq" if is_pair else "causal LM", model, revision)
+    return Restater(pretrained, prompt or told.get("prompt", "{}"), told.get("system", ""))
 
 
 def _words(text: str) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import random
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,7 +94,10 @@ def reinforce(
     if tokenizer.pad_token_id is None:
         raise ConfigError(f"the tokenizer of {model} has no pad token, which batches need")
     tune = _rloo if network.config.is_encoder_decoder else _grpo
-    history = tune(network, tokenizer, sources, reward, settings, out, report)
+    with warnings.catch_warnings():
+        # transformers warns of a name of its own that goes in version 6.
+        warnings.filterwarnings("ignore", ".*activation_checkpointing", FutureWarning)
+        history = tune(network, tokenizer, sources, reward, settings, out, report)
     tokenizer.save_pretrained(out)
     rmtree(out / "work", ignore_errors=True)
     return history

@@ -7,6 +7,7 @@ which reads it inside a prompt.
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,13 @@ from trustydetox.training.pairs import Pair
 
 T5_PROMPT = "Make the following sentence non-toxic: '{}'"
 """domrachev03's; other networks read the text alone."""
+
+
+MODERATOR = (
+    "You are a moderator. Rewrite the text so that it is not toxic. Keep its meaning and all words "
+    "that are not toxic. Answer with the rewritten text alone."
+)
+"""What a chat model is told."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +113,10 @@ def train_rewriter(
         callbacks=[Told()],
     )
     trainer.remove_callback(PrinterCallback)  # it writes on standard output
-    loss = trainer.train().training_loss
+    with warnings.catch_warnings():
+        # transformers warns of a name of its own that goes in version 6.
+        warnings.filterwarnings("ignore", ".*activation_checkpointing", FutureWarning)
+        loss = trainer.train().training_loss
     if not math.isfinite(loss):
         raise InputError(f"the loss ended as {loss}: lower the rate, or look at the rows")
     trainer.save_model(str(out))
@@ -114,3 +125,55 @@ def train_rewriter(
     rmtree(out / "work", ignore_errors=True)
     (out / PROMPT).write_text(json.dumps({"prompt": prompt}) + "\n", encoding="utf-8")
     return prompt
+
+
+def train_chat_rewriter(
+    model: str,
+    pairs: Sequence[Pair],
+    out: Path,
+    schedule: Schedule,
+    report: Callable[[str], None],
+    *,
+    four_bits: bool = False,
+) -> None:
+    """Write a chat model tuned with LoRA (r 8, alpha 16, domrachev03's) to `out`, merged.
+
+    four_bits: the base is quantised while it trains (QLoRA). The adapter stays in `out/adapter`.
+    """
+    from datasets import Dataset
+
+    from trustydetox.training.sft.finetuning import MERGED, train
+    from trustydetox.training.sft.settings import read_settings
+
+    options: dict[str, Any] = {
+        "model_name_or_path": model,
+        "output_dir": out / "adapter",
+        "lora_r": 8,
+        "lora_alpha": 16,
+        "learning_rate": schedule.rate,
+        "num_train_epochs": schedule.passes,
+        "per_device_train_batch_size": schedule.batch,
+        "weight_decay": schedule.decay,
+        "seed": schedule.seed,
+        "save_strategy": "no",
+    }
+    given = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+    flags = ["--use_peft", *(["--load_in_4bit"] if four_bits else [])]
+    rows = [
+        {
+            "prompt": [
+                {"role": "system", "content": MODERATOR},
+                {"role": "user", "content": pair.toxic.strip()},
+            ],
+            "completion": [{"role": "assistant", "content": rewrite.strip()}],
+        }
+        for pair in pairs
+        for rewrite in pair.rewrites
+    ]
+    train(read_settings(None, [*given, *flags]), Dataset.from_list(rows), {}, say=report)
+    merged = out / "adapter" / MERGED
+    for file in sorted(merged.iterdir()):
+        file.replace(out / file.name)
+    merged.rmdir()
+    told = {"prompt": "{}", "system": MODERATOR}
+    (out / PROMPT).write_text(json.dumps(told) + "\n", encoding="utf-8")

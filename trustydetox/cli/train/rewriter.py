@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trustydetox.cli.train.scorer import answer, say
+from trustydetox.cli.train.scorer import answer, hide_bars, say
 from trustydetox.errors import ConfigError, require_extra
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ class Kind(StrEnum):
     """What sort of network rewrites."""
 
     SEQ2SEQ = "seq2seq"
+    CHAT = "chat"
     EDITOR = "editor"
 
 
@@ -37,14 +38,15 @@ def rewriter(
         str,
         typer.Option(
             metavar="FOLDER|ID",
-            help="What to go on from: a text-to-text network; with --kind editor an encoder of "
+            help="What to go on from: a network of the kind; with --kind editor an encoder of "
             "BERT's architecture, or embedded.",
         ),
     ],
     kind: Annotated[
         Kind,
         typer.Option(
-            help="seq2seq writes texts anew (T5, BART); editor says per word what becomes of it."
+            help="seq2seq writes texts anew (T5, BART), chat does so as a chat model tuned with "
+            "LoRA; editor says per word what becomes of it."
         ),
     ] = Kind.SEQ2SEQ,
     toxic: Annotated[
@@ -62,6 +64,10 @@ def rewriter(
             show_default=False,
         ),
     ] = None,
+    four_bits: Annotated[
+        bool,
+        typer.Option("--four-bits", help="With --kind chat: the base in 4 bits (QLoRA)."),
+    ] = False,
     recipe: Annotated[
         str,
         typer.Option(
@@ -72,16 +78,23 @@ def rewriter(
     passes: Annotated[
         int | None,
         typer.Option(
-            metavar="N", min=1, help="Over the pairs; without it 10, editor 3.", show_default=False
+            metavar="N",
+            min=1,
+            help="Over the pairs; without it 10, chat 5, editor 3.",
+            show_default=False,
         ),
     ] = None,
     rate: Annotated[
         float | None,
         typer.Option(
-            metavar="RATE", help="Learning rate; without it 2e-5, editor 2e-4.", show_default=False
+            metavar="RATE",
+            help="Learning rate; without it 2e-5, chat 3e-4, editor 2e-4.",
+            show_default=False,
         ),
     ] = None,
-    batch: Annotated[int, typer.Option(metavar="N", min=1, help="With seq2seq: rows a step.")] = 32,
+    batch: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Rows a step; not for an editor.")
+    ] = 32,
     sample: Annotated[
         int, typer.Option(metavar="N", min=1, help="Measure on at most so many held-out texts.")
     ] = 200,
@@ -92,9 +105,12 @@ def rewriter(
     from trustydetox.training.pairs import read_pairs
 
     require_extra("accelerate", "train rewriter", "train")
-    if prompt is not None and kind is Kind.EDITOR:
-        raise ConfigError("an editor reads no prompt: --prompt belongs to seq2seq")
+    if prompt is not None and kind is not Kind.SEQ2SEQ:
+        raise ConfigError("only a text-to-text network reads a prompt: --prompt belongs to seq2seq")
+    if four_bits and kind is not Kind.CHAT:
+        raise ConfigError("--four-bits belongs to --kind chat")
     require_empty(out)
+    hide_bars()
     read = read_pairs(pairs, toxic, rewrite)
     say(f"{len(read.train)} texts to learn from, {len(read.held_out)} held out")
     for reason, count in read.left_out.items():
@@ -105,8 +121,12 @@ def rewriter(
     else:
         from trustydetox.training.rewriting import Schedule
 
-        schedule = Schedule(passes or 10, rate or 2e-5, batch, seed=seed)
-        facts, shown = _seq2seq(read, measured, out, model, prompt, schedule)
+        if kind is Kind.SEQ2SEQ:
+            schedule = Schedule(passes or 10, rate or 2e-5, batch, seed=seed)
+            facts, shown = _seq2seq(read, measured, out, model, prompt, schedule)
+        else:
+            schedule = Schedule(passes or 5, rate or 3e-4, batch, seed=seed)
+            facts, shown = _chat(read, measured, out, model, four_bits, schedule)
     _write(out, pairs, read, facts, shown)
     answer(shown)
 
@@ -136,6 +156,27 @@ def _seq2seq(
         "training": ", ".join(f"{key} {value}" for key, value in asdict(schedule).items()),
     }
     return facts, _measured(measured, {"this rewriter": outputs}, asked)
+
+
+def _chat(
+    read: Pairs, measured: Sequence[Pair], out: Path, model: str, four_bits: bool, schedule: Any
+) -> tuple[dict[str, object], list[Table]]:
+    from dataclasses import asdict
+
+    from trustydetox.steps.restating import load_restater
+    from trustydetox.training.rewriting import MODERATOR, train_chat_rewriter
+
+    train_chat_rewriter(model, read.train, out, schedule, say, four_bits=four_bits)
+    say("writing the held-out texts anew")
+    outputs = load_restater(str(out)).restate([pair.toxic for pair in measured])
+    facts: dict[str, object] = {
+        "kind": f"chat, from {Path(model).name}, LoRA r 8, alpha 16"
+        + (", the base in 4 bits while it trained" if four_bits else ""),
+        "told": f"`{MODERATOR}`",
+        "use": f'`trustydetox.rewrite(text, model="{out.name}")`',
+        "training": ", ".join(f"{key} {value}" for key, value in asdict(schedule).items()),
+    }
+    return facts, _measured(measured, {"this rewriter": outputs}, MODERATOR)
 
 
 def _editor(
@@ -225,5 +266,7 @@ def _write(
         "A rewriter of toxic texts",
         {**facts, "data": data_lines(paths), "rows": [parts, *left_out]},
         tables.markdown(shown),
-        use=f"trustydetox clean INPUT -o OUT --recipe {out.name}/recipe.yaml",
+        use=f"trustydetox clean INPUT -o OUT --recipe {out.name}/recipe.yaml"
+        if (out / "recipe.yaml").is_file()
+        else "",
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trustydetox.cli.train.scorer import answer, say
+from trustydetox.cli.train.scorer import answer, hide_bars, say
 from trustydetox.errors import ConfigError, InputError, did_you_mean, require_extra
 
 if TYPE_CHECKING:
@@ -133,6 +133,7 @@ def rl(
     if judge is None:
         raise ConfigError(f"recipe {recipe!r} has no check with a scorer, which would be the judge")
     require_empty(out)
+    hide_bars()
     texts = _texts(rows, text, reference, settings)
     learned = [source for source, _ in texts if not is_dev(source)]
     held_out = [(source, told) for source, told in texts if is_dev(source)][:sample]

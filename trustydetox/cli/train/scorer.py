@@ -140,6 +140,13 @@ def scorer(
         )
 
 
+def hide_bars() -> None:
+    """No bars of transformers' own: how far it has come is said in lines."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+
+
 def say(line: str) -> None:
     """Print how far it has come, on standard error."""
     print(line, file=sys.stderr, flush=True)
