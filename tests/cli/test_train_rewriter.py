@@ -78,15 +78,12 @@ def test_a_trained_editor_cleans_with_the_recipe_that_came_with_it(
     assert "editor: embedded" not in recipe
 
 
-@pytest.mark.parametrize("four_bits", [(), ("--four-bits",)])
-@pytest.mark.filterwarnings("ignore")  # of bitsandbytes and peft; test_sft.py names them
-def test_a_chat_model_learns_to_rewrite(
-    run: Run, pairs: Path, tmp_path: Path, four_bits: tuple[str, ...]
-) -> None:
+@pytest.mark.filterwarnings("ignore")  # of trl and peft; test_sft.py names them
+def test_a_chat_model_learns_to_rewrite(run: Run, pairs: Path, tmp_path: Path) -> None:
     out = tmp_path / "chat"
     done = run(
         *("train", "rewriter", pairs, "--kind", "chat", "--model", llama(tmp_path / "llama")),
-        *("-o", out, "--passes", 1, "--batch", 32, "--sample", 2, *four_bits),
+        *("-o", out, "--passes", 1, "--batch", 64, "--sample", 2),
     )
     assert done.code == 0, done.err
     assert "| this rewriter | 2 |" in (out / "README.md").read_text()

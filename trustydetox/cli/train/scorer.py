@@ -141,9 +141,11 @@ def scorer(
 
 
 def hide_bars() -> None:
-    """No bars of transformers' own: how far it has come is said in lines."""
+    """No bars of other libraries: how far it has come is said in lines."""
+    import datasets
     from transformers.utils import logging
 
+    datasets.disable_progress_bars()
     logging.disable_progress_bar()
 
 
