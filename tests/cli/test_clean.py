@@ -241,8 +241,7 @@ def test_an_unknown_action_is_refused_by_name(run: Run, rows: Path) -> None:
     ran = run("scan", rows, "--recipe", FAKE, "--roles", "user=rewirte")
     assert ran.code == 2
     assert ran.err == (
-        "error: roles: expected keep|flag|drop|redact|rewrite for 'user', got 'rewirte'; "
-        "did you mean 'rewrite'?\n"
+        "error: roles: expected an action for 'user', got 'rewirte'; did you mean 'rewrite'?\n"
     )
 
 

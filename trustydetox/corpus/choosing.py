@@ -79,7 +79,7 @@ def actions(roles: Mapping[str, str]) -> dict[str, Action]:
     for role, action in roles.items():
         if action not in known:
             raise ConfigError(
-                f"roles: expected {'|'.join(known)} for {role!r}, got {action!r}"
+                f"roles: expected an action for {role!r}, got {action!r}"
                 f"{did_you_mean(str(action), known)}"
             )
     return {role: Action(action) for role, action in roles.items()}
