@@ -5,7 +5,8 @@
 # make prove      fine-tune a small model on raw and cleaned rows and measure what it writes: DATA=DIR,
 #                 or SMALL=1 for the bundled rows, in a quarter of an hour
 # make mutants    break the core on purpose 50 times and count what the tests catch
-# make readme     run the README's examples and write down what they print
+# make readme     run the examples of README and docs and write down what they print
+# make screenshots  the pictures in docs, from a real report and a real playground
 # make notebooks  run the notebooks and store what they print
 # make walk       from toxic rows to a served model and a watched prompt, all on this machine
 # make lint | wheel | clean
@@ -22,7 +23,7 @@ DEMO := build/demo.jsonl
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: demo test test-all lint unit cover smoke pythons bench prove mutants readme notebooks walk wheel clean
+.PHONY: demo test test-all lint unit cover smoke pythons bench prove mutants readme screenshots notebooks walk wheel clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/run.stamp
@@ -86,6 +87,9 @@ mutants: $(VENV)/dev.stamp
 
 readme: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.readme
+
+screenshots: $(VENV)/all.stamp
+	$(BIN)/python docs/screenshots.py
 
 notebooks: $(VENV)/all.stamp
 	$(BIN)/python -m tests.notebooks.running

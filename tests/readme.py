@@ -1,7 +1,7 @@
-"""The README's examples: read, run, and written anew with what they really print.
+"""The examples of README and docs: read, run, and written anew with what they really print.
 
-`python -m tests.readme` (or `make readme`) fills in every output; tests/house/test_readme.py holds
-the README to it.
+`python -m tests.readme` (or `make readme`) fills in every output, and copies tables of the model
+card; tests/house/test_readme.py and test_docs.py hold the pages to it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+CARD = ROOT / "trustydetox" / "embedded" / "MODEL_CARD.md"
 
 
 @dataclass(frozen=True)
@@ -70,11 +73,27 @@ def run(command: str, folder: Path) -> str:
 
 
 def filled(markdown: str) -> str:
-    """The README with the real output of each example."""
+    """A page with the real output of each example, and the card's sections as they are."""
+    markdown = with_card(markdown)
     with tempfile.TemporaryDirectory() as folder:
         markdown = _rewritten(markdown, "console", lambda block: _run_shell(block, Path(folder)))
     interpreter = code.InteractiveInterpreter({})
     return _rewritten(markdown, "pycon", lambda block: _run_python(block, interpreter))
+
+
+def with_card(markdown: str) -> str:
+    """A page whose `<!-- card: HEADING -->` are followed by that section of the model card."""
+    card = CARD.read_text("utf-8")
+
+    def section(match: re.Match[str]) -> str:
+        found = re.search(
+            rf"^##+ {re.escape(match[1])}\n(.*?)(?=^##+ |\Z)", card, re.MULTILINE | re.DOTALL
+        )
+        assert found is not None, f"the card has no section {match[1]!r}"
+        return f"<!-- card: {match[1]} -->\n{found[1].strip()}\n<!-- end -->"
+
+    pattern = r"<!-- card: (.*?) -->\n.*?<!-- end -->"
+    return re.sub(pattern, section, markdown, flags=re.DOTALL)
 
 
 def _fenced(language: str) -> re.Pattern[str]:
@@ -105,4 +124,5 @@ def _run_python(block: str, interpreter: code.InteractiveInterpreter) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(filled(README.read_text("utf-8")), "utf-8")
+    for page in [README, *DOCS]:
+        page.write_text(filled(page.read_text("utf-8")), "utf-8")

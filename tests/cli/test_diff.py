@@ -108,6 +108,8 @@ def mixed(run: Run, tmp_path: Path) -> Path:
         (("--action", "kept"), []),
         (("--change", "deletion"), ["row 0, a"]),
         (("--change", "replacement"), ["row 0, b", "row 1, b"]),
+        (("--rule", "threshold"), ["row 0, a", "row 0, b", "row 1, b"]),
+        (("--rule", "labels.insult"), []),
         (("--field", "a"), ["row 0, a"]),
     ],
 )

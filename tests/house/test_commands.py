@@ -44,8 +44,3 @@ def test_every_command_and_option_says_what_it_does(name: str) -> None:
 )
 def test_the_promised_commands_exist(name: str) -> None:
     assert name in COMMANDS
-
-
-@pytest.mark.parametrize("name", ["play"])
-def test_a_command_that_is_not_built_does_not_exist(name: str) -> None:
-    assert name not in COMMANDS

@@ -19,6 +19,7 @@ from trustydetox.cli.fetch import fetch
 from trustydetox.cli.infer import infer
 from trustydetox.cli.listing import list_
 from trustydetox.cli.pairs import make_pairs
+from trustydetox.cli.play import play
 from trustydetox.cli.push import push
 from trustydetox.cli.report import report
 from trustydetox.cli.revert import revert
@@ -71,6 +72,7 @@ app.command("deploy")(deploy)
 app.command("infer")(infer)
 app.command("serve")(serve)
 app.command("fetch")(fetch)
+app.command("play")(play)
 app.command("list")(list_)
 app.command("schema")(schema)
 app.command("explore")(explore)

@@ -34,6 +34,15 @@ def diff(
         Changes | None,
         typer.Option(help="Only texts with an edit of this kind.", show_default=False),
     ] = None,
+    rule: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RULE",
+            help="Only texts found toxic by this rule: threshold, or one of a policy such as "
+            "labels.insult.",
+            show_default=False,
+        ),
+    ] = None,
     field: Annotated[
         str | None,
         typer.Option(
@@ -47,12 +56,12 @@ def diff(
 
     Texts that were kept though toxic are shown where they are asked for.
     """
-    wanted = _wanted(run, verdict, action, change, field)
+    wanted = _wanted(run, verdict, action, change, rule, field)
     if not stat:
         for entry in wanted:
             print("\n".join(shown(entry)), end="\n\n")
         return
-    if (verdict, action, change, field) == (None, None, None, None):
+    if {verdict, action, change, rule, field} == {None}:
         for line in summary_lines(read_report(run)):
             print(line)
         return
@@ -61,7 +70,12 @@ def diff(
 
 
 def _wanted(
-    run: Path, verdict: str | None, action: str | None, change: str | None, field: str | None
+    run: Path,
+    verdict: str | None,
+    action: str | None,
+    change: str | None,
+    rule: str | None,
+    field: str | None,
 ) -> Iterator[Entry]:
     for entry in read_records(run):
         record = entry.record
@@ -75,6 +89,7 @@ def _wanted(
             verdict in (None, record.verdict)
             and action in (None, done)
             and (change is None or change in kinds)
+            and rule in (None, record.rule)
             and field in (None, entry.field, field_family(entry.field))
         ):
             yield entry

@@ -36,7 +36,7 @@ def render_page(
     requests, and allows this page's own style sheet and script by their hashes. Without `samples`
     and `top_words` it holds no text of any row, and no script.
     """
-    style, script = _file("page.css"), _file("page.js")
+    style, script = _file("card.css") + _file("page.css"), _file("page.js")
     scripts = f"script-src '{_sha256(script)}'; " if samples else ""
     threshold = report["recipe"].get("threshold")
     groups = report.get("mentions", {"groups": {}})["groups"]
@@ -64,14 +64,14 @@ def render_page(
 
 
 def render_card(sample: Sample) -> str:
-    """One text as the page shows it, opened and revealed, as an HTML fragment for `card_style`."""
+    """One text as the page shows it, opened and revealed: an HTML fragment for `card_style`."""
     module = _environment().get_template("card.html").module
     return str(module.card(sample, open=True))  # type: ignore[attr-defined]
 
 
 def card_style() -> str:
-    """The style sheet of the page."""
-    return _file("page.css")
+    """The style sheet of cards, and nothing else."""
+    return _file("card.css")
 
 
 @cache

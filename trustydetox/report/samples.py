@@ -84,9 +84,9 @@ class Sample:
 
 
 def action_of(record: Record) -> str:
-    """What was done to an edited or unresolved text, in one word."""
-    if record.verdict is Verdict.REWRITTEN:
-        return "rewritten"
+    """What was done to a text, in one word."""
+    if record.verdict is not Verdict.UNRESOLVED:
+        return record.verdict.value
     if record.output is None:
         return "dropped"
     return "kept" if record.output == record.original else "redacted"
