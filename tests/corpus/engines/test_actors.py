@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -13,7 +14,7 @@ import pytest
 
 from tests.fakes import detoxifier
 from trustydetox.corpus.engines.actors import Actors
-from trustydetox.errors import MissingExtraError
+from trustydetox.errors import ConfigError, MissingExtraError
 
 ROOT = Path(__file__).parents[3]
 
@@ -22,6 +23,22 @@ ROOT = Path(__file__).parents[3]
 def test_without_ray_the_extra_is_named() -> None:
     with pytest.raises(MissingExtraError, match=r"pip install 'trustydetox\[ray\]'"):
         Actors(detoxifier, 1, threshold=0.5, fallback="drop")
+
+
+@pytest.mark.needs("ray")
+def test_a_cluster_of_which_nobody_answers_is_one_line_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.socket() as taken:
+        # Bound, but nobody listens there.
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        with (
+            pytest.raises(ConfigError, match=f"no Ray cluster answers at '{address}'"),
+            Actors(detoxifier, 1, threshold=0.5, fallback="drop"),
+        ):
+            pass
 
 
 SCRIPT = """

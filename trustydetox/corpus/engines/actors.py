@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -15,6 +16,9 @@ from trustydetox.corpus.engines.results import Task
 from trustydetox.corpus.pacing import Told, unheard
 from trustydetox.detoxifier import Detoxifier
 from trustydetox.errors import ConfigError, require_extra
+
+SECONDS = 5.0
+"""So long a cluster may take to answer at all."""
 
 
 class _Actor:
@@ -91,6 +95,7 @@ class Actors:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         import ray
 
+        _require_reachable(os.environ.get("RAY_ADDRESS", ""))
         self._stack.enter_context(redirect_stdout(cast("TextIO", _DataOnly(sys.stdout))))
         try:
             ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
@@ -172,3 +177,17 @@ class Actors:
             for answer, begun in self._busy.items()
             if begun.job is not None
         }
+
+
+def _require_reachable(address: str) -> None:
+    """Refuse a cluster of which nobody answers: Ray itself would try for minutes."""
+    host, found, port = address.removeprefix("ray://").rpartition(":")
+    if not found or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=SECONDS).close()
+    except OSError as error:
+        raise ConfigError(
+            f"no Ray cluster answers at {address!r}, which RAY_ADDRESS names "
+            f"({error.strerror or error}): start it, or unset RAY_ADDRESS for one on this machine"
+        ) from error

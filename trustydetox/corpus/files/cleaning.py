@@ -91,7 +91,9 @@ def clean_file(
     members = members_of(source, destination)
     _require_apart(source, destination, None if run is None else os.fspath(run))
     if destination == "-" and run is None and not dry_run:
-        raise ConfigError("standard output needs a run folder: name one with --run")
+        raise ConfigError(
+            "standard output needs a run folder: name one with --run (run= in Python)"
+        )
     with plain_errors(destination), ExitStack() as stack:
         inputs = stack.enter_context(
             Inputs(

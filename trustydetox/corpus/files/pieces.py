@@ -15,6 +15,7 @@ from trustydetox.corpus.files.sources import Source
 from trustydetox.corpus.pacing import Pace
 from trustydetox.corpus.reading import Found
 from trustydetox.corpus.runs.counts import Counts
+from trustydetox.corpus.runs.folder import START_OVER
 from trustydetox.corpus.runs.shards import SHARD_BYTES, Shards
 from trustydetox.errors import ConflictError
 
@@ -162,7 +163,7 @@ class Books:
             entry = self._shards.entry(piece.shard)
             if any(entry.get(key) != value for key, value in known.items()):
                 raise ConflictError(
-                    f"shard {piece.shard} of the run doesn't fit the input: --fresh starts over"
+                    f"shard {piece.shard} of the run doesn't fit the input: {START_OVER}"
                 )
         self._before = self._tally.copy()
         self._open = None

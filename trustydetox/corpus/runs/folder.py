@@ -50,6 +50,9 @@ DECIDING = (
 DECIDING_HALFWAY = (*DECIDING, "limits", "versions")
 """Those of a plan in which a run must agree with the unfinished one that it goes on with."""
 
+START_OVER = "--fresh (fresh=True in Python) starts over"
+ELSEWHERE = "--run (run= in Python) puts this run elsewhere"
+
 PACKAGES = ("trustydetox", "torch", "transformers", "captum", "pyarrow", "numpy")
 
 
@@ -244,15 +247,14 @@ class RunFolder:
             found = read_manifest(self.path)
         except InputError as error:
             raise ConflictError(
-                f"{self.path} holds something else than a finished run: choose another --run"
+                f"{self.path} holds something else than a finished run: {ELSEWHERE}"
             ) from error
         if fresh or (unfinished is not None and unfinished["fresh"]):
             return
         said = _difference(DECIDING, found, self._plan)
         if said:
             raise ConflictError(
-                f"{self.path} holds a run with another {said}: --fresh replaces it, --run puts "
-                f"this one elsewhere"
+                f"{self.path} holds a run with another {said}: {START_OVER}, {ELSEWHERE}"
             )
 
 
@@ -267,7 +269,7 @@ class SharedRun:
         if not path.parent.is_dir():
             raise ConfigError(f"can't make the run folder {path}: {path.parent} isn't there")
         if path.is_dir() and any(path.iterdir()):
-            raise ConflictError(f"{path} holds a finished run already: choose another --run")
+            raise ConflictError(f"{path} holds another, finished run: {ELSEWHERE}")
         part = part_folder(path)
         (part / LEDGER).mkdir(mode=0o700, parents=True, exist_ok=True)
         part.chmod(0o700)
@@ -310,8 +312,7 @@ def _require_same_plan(path: Path, found: Mapping[str, Any], plan: Mapping[str, 
     said = _difference(DECIDING_HALFWAY, found, plan)
     if said:
         raise ConflictError(
-            f"{path} was begun by a run with another {said}: --fresh starts over, "
-            f"--run puts this one elsewhere"
+            f"{path} was begun by a run with another {said}: {START_OVER}, {ELSEWHERE}"
         )
 
 
