@@ -48,7 +48,8 @@ def read_model_folder(path: Path) -> ModelFolder:
         raise ModelError(f"expected the folder of a model, got {path}, which is none")
     if (path / "adapter_config.json").exists():
         raise ModelError(
-            f"{path} holds an adapter, not a model: merge it into its base and export that first"
+            f"{path} holds an adapter, not a model: convert the merged one, which `train sft` "
+            "writes into merged/ beside it"
         )
     config = _json(path / "config.json")
     _refuse_what_no_server_runs(path, config)
