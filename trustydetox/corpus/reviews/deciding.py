@@ -63,6 +63,7 @@ class Decided:
                 edits=edits_between(text, decision.text),
                 masked=was.masked,
                 findings=reviewed,
+                rule=was.rule,
             )
         edits = self._redacted(was) if self.fallback == "redact" else ()
         return replace(
@@ -73,6 +74,7 @@ class Decided:
             edits=edits,
             masked=was.masked,
             findings=(Finding(REVIEWED, False, 0.0, 1.0),),
+            rule=was.rule,
         )
 
     def _redacted(self, was: Record) -> tuple[Edit, ...]:
