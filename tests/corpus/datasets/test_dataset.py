@@ -32,7 +32,7 @@ from hypothesis import strategies as st
 from tests.fakes import Replacer, WordScorer, detoxifier
 from tests.watched import Watched, workers
 from trustydetox.corpus import Counts, clean_dataset, clean_file, read_manifest, revert_file
-from trustydetox.corpus.datasets.choosing import choose
+from trustydetox.corpus.choosing import choose
 from trustydetox.embedded import FOLDER
 from trustydetox.errors import ConfigError, ConflictError, InputError, ResourceError
 from trustydetox.records import Toxicity
