@@ -9,7 +9,6 @@ import pytest
 import trustydetox
 from tests.cli.conftest import Run
 from tests.pretrained import bart, bert_masked_lm, llama, t5
-from trustydetox.steps import BUILT_IN
 
 WHO = "you they we people friends men women boys girls all".split()
 
@@ -46,7 +45,6 @@ def test_a_trained_seq2seq_rewriter_is_measured_beside_people(
     assert "step: seq2seq" in (out / "recipe.yaml").read_text()
 
 
-@pytest.mark.skipif("seq2seq" not in BUILT_IN["infillers"], reason="the step is not built yet")
 def test_the_recipe_of_a_seq2seq_rewriter_cleans(run: Run, pairs: Path, tmp_path: Path) -> None:
     out = tmp_path / "rewriter"
     done = run(
