@@ -170,11 +170,10 @@ def _folders(settings: Any, key: str = "") -> Iterator[str]:
     elif isinstance(settings, list | tuple):
         for value in settings:
             yield from _folders(value, key)
-    elif isinstance(settings, str):
-        if key in _LOADERS or (key == "model" and Path(settings).is_dir()):
-            yield settings
-        elif key == "view" and settings == "detection":
-            yield EMBEDDED
+    elif isinstance(settings, str) and key in _LOADERS:
+        yield settings
+    elif key == "view" and settings == "detection":
+        yield EMBEDDED
 
 
 def _sha256(path: Path) -> str:
