@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 A = TypeVar("A")
@@ -21,7 +22,7 @@ class Batcher(Generic[A, R]):
     So nothing waits for company: a request that comes alone is computed at once, and under load
     the batches grow by themselves. First come, first served. Belongs to one event loop.
 
-    work: one result per item, in order; called in a thread, never twice at a time.
+    work: one result per item, in order; called in one thread of its own.
     largest: most items of a batch.
     capacity: most items that may wait.
     """
@@ -32,6 +33,8 @@ class Batcher(Generic[A, R]):
         self._work = work
         self._largest = largest
         self._capacity = capacity
+        # One thread for all batches: each new one would bring its own pool of a model's threads.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="batches")
         self._queue: deque[tuple[A, asyncio.Future[R]]] = deque()
         self._worker: asyncio.Task[None] | None = None
 
@@ -56,10 +59,11 @@ class Batcher(Generic[A, R]):
         return await asyncio.gather(*futures)
 
     async def _drain(self) -> None:
+        loop = asyncio.get_running_loop()
         while batch := self._next():
             items = [item for item, _ in batch]
             try:
-                results = await asyncio.to_thread(self._work, items)
+                results = await loop.run_in_executor(self._thread, self._work, items)
             except Exception as error:
                 for _, future in batch:
                     if not future.done():
