@@ -17,8 +17,11 @@ import pytest
 
 from tests.fakes import detoxifier
 from tests.serving.conftest import free_port
+from tests.serving.holding import Held
 from trustydetox.errors import ConfigError
 from trustydetox.serving import Endpoint, connect
+from trustydetox.serving.kservemodel import kserve_model
+from trustydetox.serving.service import Limits
 
 pytestmark = pytest.mark.needs("kserve")
 
@@ -162,7 +165,31 @@ def test_sigterm_ends_it_and_no_text_is_in_its_log(served: Served) -> None:
 
 
 def test_a_fallback_that_leaves_nothing_is_refused() -> None:
-    from trustydetox.serving.kservemodel import kserve_model
-
     with pytest.raises(ConfigError, match="no place for a dropped text"):
         kserve_model("detox", detoxifier(fallback="drop"))
+
+
+def test_what_is_too_much_is_refused_in_the_words_of_its_protocol() -> None:
+    from fastapi import HTTPException
+    from grpc_interceptor.exceptions import ResourceExhausted
+    from kserve import InferInput, InferRequest
+
+    held = Held()
+    limits = Limits(texts=1, waiting=1, batch=1)
+    model = kserve_model("detox", detoxifier(scorer=held, fallback="redact"), limits=limits)
+    over_rest = {"instances": ["you idiot"]}
+    over_grpc = InferRequest("detox", [InferInput("text", [1], "BYTES", [b"a"])], from_grpc=True)
+
+    async def ask() -> list[Any]:
+        computed = asyncio.create_task(model.predict(over_rest))
+        await asyncio.to_thread(held.begun.wait, 10)
+        waits = asyncio.create_task(model.predict(over_rest))
+        await asyncio.sleep(0)
+        with pytest.raises(HTTPException, match="429"):
+            await model.predict(over_rest)
+        with pytest.raises(ResourceExhausted):
+            await model.predict(over_grpc)
+        held.may_go.set()
+        return [await computed, await waits]
+
+    assert asyncio.run(ask()) == [{"predictions": ["you"]}] * 2

@@ -6,13 +6,14 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.fakes import INSULTS, WordScorer, detoxifier
+from tests.serving.holding import Held
 from trustydetox.errors import ConfigError
 from trustydetox.records import Toxicity
 from trustydetox.serving.service import Limits
@@ -31,18 +32,6 @@ KINDS = {
     "evidence": list,
     "metadata": dict,
 }
-
-
-@dataclass(frozen=True)
-class Held:
-    """A scorer that waits until it may go, but for the text that makes the service ready."""
-
-    may_go: threading.Event = field(default_factory=threading.Event)
-
-    def score(self, texts: Sequence[str], /) -> list[Toxicity]:
-        if not any("manual" in text for text in texts):
-            self.may_go.wait(10)
-        return WordScorer().score(texts)
 
 
 @dataclass(frozen=True)
