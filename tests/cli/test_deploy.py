@@ -30,7 +30,9 @@ def test_what_deploy_prints_is_yaml_without_a_secret(
 ) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-to-be-seen")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "not-to-be-seen")
+    monkeypatch.setenv("AWS_S3_ENDPOINT", "http://minio.example:9000")
     ran = run("deploy", "--overlay", "kubernetes-cpu", "--model", MODEL, "--render-only")
+    assert "serving.kserve.io/s3-endpoint: minio.example:9000\n" in ran.out
     kinds = [document["kind"] for document in yaml.safe_load_all(ran.out)]
     assert sorted(kinds) == [
         "InferenceService",

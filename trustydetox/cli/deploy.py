@@ -39,8 +39,10 @@ def deploy(
         str | None,
         typer.Option(
             metavar="URL",
-            help="Where the cluster finds the S3 service, with https:// or http://. Without it: "
-            "AWS_S3_ENDPOINT, which is also asked from here whether the upload is whole.",
+            envvar="AWS_S3_ENDPOINT",
+            help="Where the cluster finds the S3 service, with https:// or http://. From here, "
+            "AWS_S3_ENDPOINT is asked whether the upload is whole.",
+            show_default=False,
         ),
     ] = None,
     render_only: Annotated[
