@@ -1,7 +1,7 @@
 # make demo       clean the bundled rows with the embedded models
 # make test       lint, types, layers, tests: at most 10 minutes on two cores
 # make test-all   the same, and all that needs a browser, Ray or a fresh install; fails where one lacks
-# make bench      speed and memory, side by side
+# make bench      speed and memory, side by side; make bench-corpus: killed runs, long runs
 # make prove      fine-tune a small model on raw and cleaned rows and measure what it writes: DATA=DIR,
 #                 or SMALL=1 for the bundled rows, in a quarter of an hour
 # make mutants    break the core on purpose 50 times and count what the tests catch
@@ -23,7 +23,7 @@ DEMO := build/demo.jsonl
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: demo test test-all lint unit cover smoke pythons bench prove mutants readme screenshots notebooks walk wheel clean
+.PHONY: demo test test-all lint unit cover smoke pythons bench bench-corpus prove mutants readme screenshots notebooks walk wheel clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/run.stamp
@@ -78,6 +78,9 @@ pythons:
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks
+
+bench-corpus: $(VENV)/dev.stamp
+	$(BIN)/python -m benchmarks kills growth memory -o benchmarks/results/corpus
 
 prove: $(VENV)/dev.stamp
 	$(BIN)/python -m proof $(if $(SMALL),--small,--data "$(DATA)")

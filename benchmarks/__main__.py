@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import exporting, models, results, runs, serving, startup, trained
+from benchmarks import corpus, exporting, models, results, runs, serving, startup, trained
 from benchmarks.machine import this_machine
 
 RESULTS = Path(__file__).with_name("results")
@@ -42,6 +42,8 @@ def main() -> None:
         "memory": lambda: runs.memory(asked.memory_rows),
         "identifier": lambda: trained.identifier(asked.rows),
         "reinforcing": trained.reinforcing,
+        "kills": lambda: corpus.kills(max(1, asked.rows // 20)),
+        "growth": lambda: corpus.growth(asked.memory_rows),
         "serving": lambda: serving.serving(asked.rows // 2),
         "overload": lambda: serving.overload(asked.rows),
         "soak": lambda: serving.soak(asked.soak_minutes),

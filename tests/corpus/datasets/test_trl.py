@@ -150,6 +150,28 @@ def test_a_cleaned_chat_dataset_trains(
     assert len(losses(trainer)) == 2
 
 
+@pytest.mark.needs("trl")
+def test_two_thousand_chats_train_whole_streamed_and_as_preferences(
+    home: Path, model: str, tokenizer: Any, tmp_path: Path
+) -> None:
+    chats = Dataset.from_list([{**CHATS[n % 36], "source": n} for n in range(2000)])
+    given: dict[str, Any] = {"recipe": detoxifier()}
+    cleaned = clean_dataset(chats, **given, run=home / "many")
+    streamed = clean_dataset(chats.to_iterable_dataset(), **given)
+    assert cleaned.counts.written == 2000
+    make_pairs(home / "many", tmp_path / "pairs.jsonl")
+    pairs = load_dataset("json", data_files=str(tmp_path / "pairs.jsonl"), split="train")
+    assert len(pairs) == cleaned.counts.rewritten == 667
+    for kind, rows in (("SFT", cleaned.dataset), ("SFT", streamed.dataset), ("DPO", pairs)):
+        trainer = getattr(trl, f"{kind}Trainer")(
+            model,
+            args=getattr(trl, f"{kind}Config")(**options(tmp_path)),
+            train_dataset=rows,
+            processing_class=tokenizer,
+        )
+        assert len(losses(trainer)) == 2
+
+
 def test_the_same_chats_train_while_they_are_streamed(
     home: Path, cleaned: Cleaned, model: str, tokenizer: Any, tmp_path: Path
 ) -> None:
