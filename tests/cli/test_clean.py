@@ -122,7 +122,9 @@ def test_standard_output_holds_the_rows_and_nothing_else(run: Run, rows: Path) -
 def test_standard_output_needs_a_run_folder(run: Run, rows: Path) -> None:
     ran = run("clean", rows, "-o", "-", "--recipe", FAKE)
     assert (ran.code, ran.out) == (2, "")
-    assert ran.err == "error: standard output needs a run folder: name one with --run\n"
+    assert ran.err == (
+        "error: standard output needs a run folder: name one with --run (run= in Python)\n"
+    )
 
 
 def test_rows_come_from_standard_input_too(run: Run, rows: Path) -> None:
