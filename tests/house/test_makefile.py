@@ -44,6 +44,16 @@ def test_every_target_is_declared_as_no_file() -> None:
     assert sorted(declared[1].split()) == sorted(TARGETS)
 
 
+@pytest.mark.parametrize(
+    ("target", "chosen"),
+    [("test", '-n 2 -m "not needs"'), ("test-all", "-m needs --require-tools")],
+)
+def test_what_needs_a_tool_is_left_to_test_all_whatever_is_installed(
+    bare: Path, target: str, chosen: str
+) -> None:
+    assert f"pytest {chosen}" in dry_run(bare, target).stdout
+
+
 @pytest.mark.parametrize("target", ["demo", "test"])
 def test_a_second_make_installs_nothing(bare: Path, target: str) -> None:
     (bare / ".venv").mkdir()
