@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import Annotated
 
 import typer
 
+from trustydetox.cli.progress import say
 from trustydetox.errors import ConfigError
 
 
@@ -77,11 +77,7 @@ def deploy(
     if render_only:
         print(deploying.to_yaml(documents), end="")
         return
-    deploying.apply(documents, choices, _say)
+    deploying.apply(documents, choices, say)
     if wait:
-        served = deploying.wait(documents, timeout, _say)
+        served = deploying.wait(documents, timeout, say)
         print(json.dumps({"model": served, "ready": True}))
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

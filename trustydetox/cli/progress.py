@@ -124,3 +124,17 @@ def duration(seconds: float) -> str:
     minutes, second = divmod(round(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+def say(line: str) -> None:
+    """Print how far it has come, on standard error."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def hide_bars() -> None:
+    """No bars of other libraries: how far it has come is said in lines."""
+    import datasets
+    from transformers.utils import logging
+
+    datasets.disable_progress_bars()
+    logging.disable_progress_bar()

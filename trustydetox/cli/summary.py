@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trustydetox.errors import InputError, ResourceError
 from trustydetox.report import visible
+
+if TYPE_CHECKING:
+    from trustydetox.evaluation.tables import Table
 
 ROWS = ("read", "written", "dropped", "quarantined")
 TEXTS = ("clean", "rewritten", "unresolved")
@@ -72,3 +75,10 @@ def write_private(path: Path, content: str) -> None:
         part.replace(path)
     except OSError as error:
         raise ResourceError(f"can't write {path}: {error.strerror}") from error
+
+
+def answer(shown: Sequence[Table]) -> None:
+    """Print the tables."""
+    from trustydetox.evaluation import tables
+
+    print(tables.markdown(shown))

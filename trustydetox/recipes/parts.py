@@ -66,11 +66,10 @@ def _identifier(folder: Path) -> Any:
     return load_identifier(folder)
 
 
-def _gaps(folder: Path) -> Any:
-    from trustydetox.embedded.editor import load_editor
+def _gaps(folder: Path, editor: Any) -> Any:
     from trustydetox.embedded.gaps import load_gaps
 
-    return load_gaps(folder / "gaps.safetensors", load_editor(folder))
+    return load_gaps(folder / "gaps.safetensors", editor)
 
 
 def _ranks(folder: Path) -> Any:
@@ -89,9 +88,10 @@ _LOADERS: Mapping[str, Callable[[Path], Any]] = {
     "table": _table,
     "editor": _editor,
     "fluency": _fluency,
-    "gaps": _gaps,
     "ranks": _ranks,
 }
+# Setting of a step -> the part that it is built on, and what builds it from a folder and that part.
+_BUILT_ON: Mapping[str, tuple[str, Callable[[Path, Any], Any]]] = {"gaps": ("editor", _gaps)}
 _VIEWS = ("detection", "plain")
 _LANGUAGES = ("en",)
 
@@ -99,7 +99,7 @@ _LANGUAGES = ("en",)
 class Parts:
     """Loads what a recipe's settings refer to by name; the same object for the same name.
 
-    Settings of the table above are `embedded`, or a folder with files of the same names; `view` is
+    Settings of the tables above are `embedded`, or a folder with files of the same names; `view` is
     `detection`, which sees through disguises, or `plain`.
     """
 
@@ -108,7 +108,7 @@ class Parts:
 
     def has(self, setting: str) -> bool:
         """Whether a text in this setting is such a name."""
-        return setting in _LOADERS or setting == "view"
+        return setting in _LOADERS or setting in _BUILT_ON or setting == "view"
 
     def named(self, setting: str, name: str, where: str) -> Any:
         """The part; loaded when first asked for."""
@@ -127,14 +127,16 @@ class Parts:
             if name == "plain":
                 return View.of
             return DetectionView(self.named("known", EMBEDDED, where))
-        if name == EMBEDDED:
-            return _LOADERS[setting](embedded.FOLDER)
-        if not Path(name).is_dir():
+        folder = embedded.FOLDER if name == EMBEDDED else Path(name)
+        if not folder.is_dir():
             near = did_you_mean(name, [EMBEDDED])
             raise ConfigError(
                 f"{where}: {setting} is neither embedded nor a folder: {name!r}{near}"
             )
-        return _LOADERS[setting](Path(name))
+        if setting in _BUILT_ON:
+            below, build = _BUILT_ON[setting]
+            return build(folder, self.named(below, name, where))
+        return _LOADERS[setting](folder)
 
     def foreign(self, language: str | None) -> Callable[[str], bool]:
         """What says that a text is in another language than `language`."""
@@ -170,7 +172,7 @@ def _folders(settings: Any, key: str = "") -> Iterator[str]:
     elif isinstance(settings, list | tuple):
         for value in settings:
             yield from _folders(value, key)
-    elif isinstance(settings, str) and key in _LOADERS:
+    elif isinstance(settings, str) and (key in _LOADERS or key in _BUILT_ON):
         yield settings
     elif key == "view" and settings == "detection":
         yield EMBEDDED

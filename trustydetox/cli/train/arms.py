@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from trustydetox.cli.train.sft import Merge, Rows, SftConfigFile, quietly, say
+from trustydetox.cli.progress import say
+from trustydetox.cli.train.sft import Merge, Rows, SftConfigFile, quietly
 
 
 def arms(

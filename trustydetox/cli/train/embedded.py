@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from trustydetox.cli.progress import say
 from trustydetox.embedded import FOLDER
 from trustydetox.errors import require_extra
 
@@ -51,8 +51,4 @@ def embedded(
     from trustydetox.training.embedded import STAGES, Build
 
     require_extra("sklearn", "train embedded", "evaluate")
-    Build(data, work, out, _say).run(stage or STAGES)
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    Build(data, work, out, say).run(stage or STAGES)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from trustydetox.cli.progress import say
 from trustydetox.errors import require_extra
 
 
@@ -62,8 +62,8 @@ def experts(
     for name, wanted in (("minus", _is_toxic), ("plus", _is_clean)):
         texts = [each.text for each in labelled.train if wanted(each.toxic)]
         others = [each.text for each in held_back if wanted(each.toxic)]
-        _say(f"{name}: {len(texts)} texts to learn from, {len(others)} held back")
-        learned = train_expert(texts, others, out / name, settings, _say)
+        say(f"{name}: {len(texts)} texts to learn from, {len(others)} held back")
+        learned = train_expert(texts, others, out / name, settings, say)
         lines.append(
             f"| {name} | {len(texts)} | {len(others)} | {learned.before:.3f} | "
             f"{learned.after:.3f} | {learned.steps} |"
@@ -95,7 +95,3 @@ def _is_toxic(share: float | None) -> bool:
 
 def _is_clean(share: float | None) -> bool:
     return share == 0.0
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

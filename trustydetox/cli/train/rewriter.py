@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trustydetox.cli.train.scorer import answer, hide_bars, say
+from trustydetox.cli.progress import hide_bars, say
+from trustydetox.cli.summary import answer
 from trustydetox.errors import ConfigError, require_extra
 
 if TYPE_CHECKING:

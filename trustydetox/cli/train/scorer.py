@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -12,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trustydetox.cli.progress import say
+from trustydetox.cli.summary import answer
 from trustydetox.errors import ConfigError, require_extra
 
 if TYPE_CHECKING:
@@ -138,20 +139,6 @@ def scorer(
             model,
             guiding.own_schedule(passes or 3, rate or 5e-5, has_spans, seed),
         )
-
-
-def hide_bars() -> None:
-    """No bars of other libraries: how far it has come is said in lines."""
-    import datasets
-    from transformers.utils import logging
-
-    datasets.disable_progress_bars()
-    logging.disable_progress_bar()
-
-
-def say(line: str) -> None:
-    """Print how far it has come, on standard error."""
-    print(line, file=sys.stderr, flush=True)
 
 
 def _tiny(
@@ -334,10 +321,3 @@ def _facts(rows: Sequence[str], labelled: Labelled) -> dict[str, object]:
 
 def _use(out: Path) -> str:
     return f"trustydetox clean INPUT -o OUT --recipe {out.name}/recipe.yaml"
-
-
-def answer(shown: Sequence[Table]) -> None:
-    """Print the tables."""
-    from trustydetox.evaluation import tables
-
-    print(tables.markdown(shown))

@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from trustydetox.cli.progress import say
+
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 """Settings that are TRL's: they reach its own parser, which knows them all."""
 
@@ -58,8 +60,3 @@ def sft(
 def quietly() -> None:
     """No warnings about a name of transformers' that TRL uses and that is to change."""
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
-
-
-def say(line: str) -> None:
-    """Tell the person who waits, on standard error."""
-    print(line, file=sys.stderr, flush=True)
