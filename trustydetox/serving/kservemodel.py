@@ -139,13 +139,16 @@ def _response(request: Any, shape: list[int], records: Sequence[Record]) -> Any:
 
 def _busy(*, is_grpc: bool) -> Exception:
     message = "too many texts wait; try again"
+    refusal: Exception
     if is_grpc:
         from grpc_interceptor.exceptions import ResourceExhausted
 
-        return ResourceExhausted(message)
-    from fastapi import HTTPException
+        refusal = ResourceExhausted(message)
+    else:
+        from fastapi import HTTPException
 
-    return HTTPException(429, message, {"retry-after": "1"})
+        refusal = HTTPException(429, message, {"retry-after": "1"})
+    return refusal
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
