@@ -53,6 +53,11 @@ def test_the_layers_hold(tree: Path) -> None:
             "from trustydetox.corpus import datasets",
             "Files and datasets",
         ),
+        (
+            "serving/endpoint.py",
+            "def late():\n    from trustydetox.serving import inferring",
+            "No import runs in a circle",
+        ),
         ("detoxifier.py", "def late():\n    import torch", "The core knows no framework"),
     ],
 )

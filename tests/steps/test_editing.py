@@ -295,3 +295,13 @@ def test_every_word_of_a_text_lies_in_one_passage() -> None:
     passages = passages_of(reader(), MaskedText(text, tuple(whole)), View.of)
     assert [word for passage in passages for word in passage.words] == words_in(text)
     assert all(text[passage.words[-1].start] in ".!" for passage in passages)
+
+
+def test_the_sign_behind_a_word_that_is_replaced_stays_and_goes_with_one_that_is_deleted() -> None:
+    # Every neighbour goes too: without the rule no candidate would have a comma.
+    step = replace(TagAndEdit(tiny_editor(), KNOWN), widen=1.0, drafts=40, candidates=200)
+    (found,) = step.infill([masked("you are an idiot, bob", "idiot")])
+    put_in = [each.text for each in found if any(edit.replacement.strip() for edit in each.edits)]
+    assert any("," in text for text in put_in)
+    gone = [each.text for each in found if not any(edit.replacement for edit in each.edits)]
+    assert any("," not in text for text in gone)

@@ -2,7 +2,8 @@
 
 from trustydetox.serving.converting import convert
 from trustydetox.serving.deploying import render_checked, to_yaml
-from trustydetox.serving.inferring import PROTOCOLS, Endpoint, Model, connect
+from trustydetox.serving.endpoint import PROTOCOLS, Endpoint
+from trustydetox.serving.inferring import Model, connect
 from trustydetox.serving.manifest import Manifest, read_manifest
 from trustydetox.serving.prompting import complete_file, completed
 from trustydetox.serving.pushing import Pushed, push

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from trustydetox.errors import ConfigError, DetoxError, InputError, ModelError
 from trustydetox.serving.dialects import without_echo
-from trustydetox.serving.inferring import Endpoint
+from trustydetox.serving.endpoint import Endpoint
 
 if TYPE_CHECKING:
     import grpc

@@ -13,7 +13,8 @@ import yaml
 from trustydetox.errors import ConfigError, ConflictError, InputError, ModelError
 from trustydetox.serving.bucket import open_bucket, place_in
 from trustydetox.serving.credentials import credentials, filled, form_of
-from trustydetox.serving.inferring import Endpoint, connect
+from trustydetox.serving.endpoint import Endpoint
+from trustydetox.serving.inferring import connect
 from trustydetox.serving.linting import faults
 from trustydetox.serving.manifest import NAME, parse_manifest
 from trustydetox.serving.rendering import (
