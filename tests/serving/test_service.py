@@ -252,9 +252,10 @@ def test_requests_that_come_together_are_computed_together(service: Service) -> 
             pass
         held.may_go.set()
         assert all(one.result().status_code == 200 for one in asked)
-    # The first alone, or with what came at the same moment; the text that made it ready before.
+    # The text that made it ready; the first alone, or with what came at the same moment, which may
+    # be all; the rest.
     batches = metric(client, "trustydetox_batch_texts_count")
-    assert 3 <= batches <= 4
+    assert 2 <= batches <= 4
 
 
 def metric(client: httpx.Client, name: str) -> float:

@@ -297,11 +297,17 @@ def test_every_word_of_a_text_lies_in_one_passage() -> None:
     assert all(text[passage.words[-1].start] in ".!" for passage in passages)
 
 
-def test_the_sign_behind_a_word_that_is_replaced_stays_and_goes_with_one_that_is_deleted() -> None:
-    # Every neighbour goes too: without the rule no candidate would have a comma.
-    step = replace(TagAndEdit(tiny_editor(), KNOWN), widen=1.0, drafts=40, candidates=200)
-    (found,) = step.infill([masked("you are an idiot, bob", "idiot")])
-    put_in = [each.text for each in found if any(edit.replacement.strip() for edit in each.edits)]
-    assert any("," in text for text in put_in)
-    gone = [each.text for each in found if not any(edit.replacement for edit in each.edits)]
-    assert any("," not in text for text in gone)
+@pytest.mark.parametrize(
+    ("tag", "span", "new"), [(DELETE + 1, Span(4, 9), "bad"), (DELETE, Span(4, 10), "")]
+)
+def test_a_sign_that_would_go_stays_behind_a_word_that_comes(
+    tag: int, span: Span, new: str
+) -> None:
+    text = "you idiot, bob"
+    step = TagAndEdit(tiny_editor(), KNOWN)
+    passage = only_passage(text, "idiot")
+    tags = (KEEP, tag, DELETE, KEEP)
+    (bad,) = reader().pieces(["bad"])
+    blanked = drafted(reader(), passage, tags)
+    pieces = tuple(bad[0] if piece == reader().blank else piece for piece in blanked)
+    assert list(step._jobs(text, editing._Draft(passage, tags, pieces, 0.0, 0.0))) == [(span, new)]
