@@ -269,3 +269,20 @@ def test_a_recipe_is_read_as_it_was_written(tmp_path: Path) -> None:
     recipe = read_recipe("mini", threshold=0.7)
     write_recipe(recipe, tmp_path / "mini.yaml")
     assert read_recipe(tmp_path / "mini.yaml") == recipe != read_recipe("mini")
+
+
+def test_what_two_parts_of_a_recipe_are_built_on_is_loaded_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from trustydetox.embedded import editor
+
+    load = editor.load_editor
+    loaded: list[Path] = []
+
+    def counted(folder: Path) -> editor.Editor:
+        loaded.append(folder)
+        return load(folder)
+
+    monkeypatch.setattr(editor, "load_editor", counted)
+    load_recipe("mini")
+    assert len(loaded) == 1

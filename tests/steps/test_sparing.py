@@ -50,6 +50,13 @@ def masked(text: str, *phrases: str, spare: tuple[str, ...]) -> tuple[list[str],
             ["idiot"],
             ["idiot: quotation"],
         ),
+        (
+            "gay moro\u0301n\u0337",
+            ["gay moro\u0301n\u0337"],
+            "identity-terms",
+            ["moro\u0301n\u0337"],
+            ["gay: identity-terms"],
+        ),
         ("a moro\u0301n\u0337", ["moro\u0301n\u0337"], "code", ["moro\u0301n\u0337"], []),
         ('5" idiot 6" wide', ["idiot"], "quotation", ["idiot"], []),
         (

@@ -12,7 +12,7 @@ from tests.pretrained import llama, t5
 from trustydetox.errors import ConfigError, InputError
 from trustydetox.records import Toxicity
 from trustydetox.steps.loading import open_model
-from trustydetox.training.reinforcing import PRESETS, Settings, reinforce
+from trustydetox.training.reinforcing import PRESETS, Settings, reinforce, rloo_loss
 from trustydetox.training.rewarding import Reward, kept
 
 SOURCES = [f"you {who} people are very good friends {n}" for n in range(4) for who in "ab"]
@@ -23,6 +23,17 @@ SETTINGS = Settings(
 
 def scorer() -> WordScorer:
     return WordScorer({"idiot": 0.9})
+
+
+def test_an_answer_counts_by_its_worth_over_the_others_to_the_same_source() -> None:
+    logs = torch.tensor([-1.0, -2.0, -3.0, -4.0, -5.0, -6.0], requires_grad=True)
+    # 1 against 0 to the first source, 5 against 5 to the second, 2 against 5 to the third.
+    loss = rloo_loss(logs, torch.tensor([1.0, 0.0, 5.0, 5.0, 2.0, 5.0]), samples=2)
+    assert loss.item() == -(1 * -1 + -1 * -2 + -3 * -5 + 3 * -6) / 6
+    loss.backward()
+    # Descending makes the better answer likelier and the worse one less so.
+    assert logs.grad is not None
+    assert (logs.grad * 6).tolist() == pytest.approx([-1, 1, 0, 0, 3, -3])
 
 
 def test_the_preset_is_what_the_notebook_had() -> None:

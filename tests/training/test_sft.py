@@ -305,9 +305,13 @@ def test_merging_in_four_bits_would_not(
     assert compare_logits(as_trained, merged, rows_of_tokens()).mean > 2e-3
 
 
+@pytest.mark.parametrize("rank_stabilised", [False, True])
 def test_an_adapter_of_a_whole_base_is_merged_as_peft_does(
-    base: str, adapter: Path, tmp_path: Path
+    base: str, adapter: Path, tmp_path: Path, rank_stabilised: bool
 ) -> None:
+    adapter = shutil.copytree(adapter, tmp_path / "adapter")
+    path = adapter / "adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"use_rslora": rank_stabilised}))
     merge_adapter(adapter, tmp_path / "merged", dtype="float32")
     model = AutoModelForCausalLM.from_pretrained(base)
     theirs = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()

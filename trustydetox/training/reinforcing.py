@@ -15,11 +15,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import rmtree
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trustydetox.errors import ConfigError, InputError
 from trustydetox.steps.loading import find, open_model, open_tokenizer
 from trustydetox.training.rewarding import Reward
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _FLAT = 5  # steps of one and the same reward after which nothing more will be learned
 
@@ -203,13 +206,11 @@ def _rloo(
             if settings.control:
                 shuffled.shuffle(given)
             worth = torch.tensor(given, device=logs.device) - settings.beta * kl
-            groups = worth.view(-1, settings.samples)
-            others = (groups.sum(1, keepdim=True) - groups) / (settings.samples - 1)
             report(
                 f"step {len(history.rewards)} of {settings.steps}: reward "
                 f"{history.rewards[-1]:.3f}, KL {history.kl[-1]:.2f}"
             )
-            return -((groups - others).view(-1) * logs).mean()
+            return rloo_loss(logs, worth, settings.samples)
 
     def together(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         return {"source": [row["source"] for row in rows]}
@@ -238,6 +239,18 @@ def _rloo(
         policy.load_state_dict(best, strict=False)
     policy.merge_and_unload().save_pretrained(out)
     return history
+
+
+def rloo_loss(logs: Tensor, worth: Tensor, samples: int) -> Tensor:
+    """What REINFORCE with a leave-one-out baseline descends (Ahmadian et al. 2024).
+
+    logs, worth: per answer its log-probability and what it is worth, `samples` answers to the first
+    source, then those to the next. An answer counts by its worth less the mean of the others' to
+    the same source.
+    """
+    groups = worth.view(-1, samples)
+    others = (groups.sum(1, keepdim=True) - groups) / (samples - 1)
+    return -((groups - others).view(-1) * logs).mean()
 
 
 def _trained(model: Any) -> dict[str, Any]:
