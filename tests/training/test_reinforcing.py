@@ -29,7 +29,7 @@ def test_an_answer_counts_by_its_worth_over_the_others_to_the_same_source() -> N
     logs = torch.tensor([-1.0, -2.0, -3.0, -4.0, -5.0, -6.0], requires_grad=True)
     # 1 against 0 to the first source, 5 against 5 to the second, 2 against 5 to the third.
     loss = rloo_loss(logs, torch.tensor([1.0, 0.0, 5.0, 5.0, 2.0, 5.0]), samples=2)
-    assert loss.item() == -(1 * -1 + -1 * -2 + -3 * -5 + 3 * -6) / 6
+    assert loss.item() == pytest.approx(-(1 * -1 + -1 * -2 + -3 * -5 + 3 * -6) / 6)
     loss.backward()
     # Descending makes the better answer likelier and the worse one less so.
     assert logs.grad is not None
