@@ -45,9 +45,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip(message)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """A Chromium, driven by Playwright; mark the test as needing both."""
+    """A Chromium, driven by Playwright; mark the test as needing both.
+
+    Not for the whole session: while Playwright is open its event loop runs, and no test of that
+    thread may start another.
+    """
     from playwright.sync_api import sync_playwright
 
     path = next(filter(None, map(shutil.which, PROGRAMS["chromium"])), None)

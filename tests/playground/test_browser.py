@@ -25,6 +25,11 @@ pytestmark = [
 ]
 
 ROOT = Path(__file__).parents[2]
+OPAQUE = """() => {
+  let part = document.querySelector("#result article.card");
+  while (part && getComputedStyle(part).opacity === "1") part = part.parentElement;
+  return part === null;
+}"""
 INSULT = "Read the manual, you stupid idiot, it is on page two."
 
 
@@ -69,6 +74,8 @@ def submit(seen: Watched, text: str) -> Any:
     seen.page.get_by_role("button", name="Clean it").click()
     card = seen.page.locator("#result article.card")
     card.wait_for()
+    # Gradio shows an answer faintly at first.
+    seen.page.wait_for_function(OPAQUE)
     return card
 
 

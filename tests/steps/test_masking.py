@@ -142,6 +142,29 @@ def test_the_floor_is_not_used_where_a_word_reaches_the_threshold() -> None:
     assert masked("damn, an idiot", masker) == ["idiot"]
 
 
+SURE = Threshold(threshold=0.5, budget=1.0, floor=0.3, sure=0.85, long=3)
+
+
+@pytest.mark.parametrize(
+    ("text", "spans"),
+    [
+        ("idiot. A moron", ["idiot", "moron"]),  # two sentences: the ordinary threshold
+        ("idiot. A moron. Bye", ["idiot"]),  # the strongest word, and what weighs 0.85
+        ("A moron. Oh. Bye", ["moron"]),  # none weighs that: the strongest goes from 0.5
+        ("oh damn. Oh. Bye", []),
+        ("oh damn", ["damn"]),  # the ordinary floor
+    ],
+)
+def test_in_a_long_text_only_sure_words_go(text: str, spans: list[str]) -> None:
+    assert masked(text, SURE) == spans
+
+
+def test_what_is_sure_in_a_long_text_is_near_a_tie_there_alone() -> None:
+    masker = Threshold(threshold=0.2, budget=1.0, sure=WEIGHTS["moron"], long=3)
+    assert masker.is_near_tie(attributed("an idiot. A moron. Bye"), 1e-3)
+    assert not masker.is_near_tie(attributed("an idiot. A moron"), 1e-3)
+
+
 ALLOWING = Threshold(threshold=0.5, budget=1.0, allow=frozenset({"GAY", "stupid question"}))
 
 
@@ -199,6 +222,11 @@ def test_a_budget_outside_its_range_is_refused(budget: float) -> None:
 def test_a_floor_above_the_threshold_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"floor must be at most the threshold 0\.5, got 0\.6"):
         Threshold(threshold=0.5, floor=0.6)
+
+
+def test_sure_below_the_threshold_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"sure must be at least the threshold 0\.5, got 0\.4"):
+        Threshold(threshold=0.5, sure=0.4)
 
 
 TEXTS = st.lists(

@@ -21,7 +21,7 @@ from trustydetox.errors import ConfigError, ModelError, ResourceError, require_e
 if TYPE_CHECKING:
     import torch
     from tokenizers import Tokenizer
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 Task = Literal["classifier", "token classifier", "masked LM", "seq2seq", "causal LM"]
 
@@ -151,11 +151,22 @@ def open_tokenizer(model: str, revision: str | None = None) -> PreTrainedTokeniz
     return tokenizer
 
 
+def open_config(model: str, revision: str | None = None) -> PretrainedConfig:
+    """The model's configuration, without its weights."""
+    from transformers import AutoConfig
+
+    folder = find(model, revision)
+    config: PretrainedConfig = _opened(
+        model, "configuration", AutoConfig.from_pretrained, folder, {}
+    )
+    return config
+
+
 def _opened(
     model: str, what: str, open_: Callable[..., Any], folder: Path, settings: dict[str, Any]
 ) -> Any:
     safe = {"trust_remote_code": False, "local_files_only": True}
-    if what != "tokenizer":
+    if what in _AUTO:
         safe["use_safetensors"] = True
     try:
         with _quietly():

@@ -14,6 +14,7 @@ from trustydetox.errors import ConfigError
 from trustydetox.records import Attribution, MaskedText
 from trustydetox.spans import Span
 from trustydetox.steps.labels import labels_in
+from trustydetox.steps.sentences import sentences_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,8 @@ class Threshold:
     budget: largest share of a text's words to mask; one word may always go.
     floor: where no word reaches the threshold, the strongest goes if it weighs this or more;
         None masks nothing there.
+    sure: in a text of `long` sentences or more this is the threshold, and `threshold` the floor.
+        The more words there are, the more of them reach any weight by chance.
     allow: words and phrases never masked at the border of a masked phrase, hence never alone.
     deny: words and phrases always masked, whatever they weigh; neither budget nor `allow` saves
         them. Whether a text is looked at at all is the gate's choice, not the masker's.
@@ -33,6 +36,8 @@ class Threshold:
     threshold: float
     budget: float = 0.5
     floor: float | None = None
+    sure: float | None = None
+    long: int = 4
     allow: frozenset[str] = frozenset()
     deny: frozenset[str] = frozenset()
     _allowed: Terms = field(init=False, repr=False, compare=False)
@@ -44,6 +49,10 @@ class Threshold:
         if self.floor is not None and not self.floor <= self.threshold:
             raise ConfigError(
                 f"floor must be at most the threshold {self.threshold}, got {self.floor}"
+            )
+        if self.sure is not None and not self.sure >= self.threshold:
+            raise ConfigError(
+                f"sure must be at least the threshold {self.threshold}, got {self.sure}"
             )
         for name in ("allow", "deny"):
             if isinstance(getattr(self, name), str):
@@ -70,8 +79,9 @@ class Threshold:
         denied = [span for span in self._denied.find(text) if not labels.touches(span)]
         hollow = [span for span, _ in words if _is_hollow(span.of(text))]
         allowed = _Cover.of(text, [*self._allowed.find(text), *hollow])
-        chosen = self._chosen(words, allowed)
-        chosen += _with_strength(denied, words, max(self.threshold, _EVEN))
+        threshold, floor = self._limits(text)
+        chosen = self._chosen(words, allowed, threshold, floor)
+        chosen += _with_strength(denied, words, max(threshold, _EVEN))
         fixed = _Cover.of(text, denied)
         spans: list[Span] = []
         weights: list[float] = []
@@ -85,34 +95,47 @@ class Threshold:
 
     def is_near_tie(self, attribution: Attribution, margin: float, /) -> bool:
         """Whether weights that each move by up to `margin` could mask other spans."""
-        borders = [self.threshold] if self.floor is None else [self.threshold, self.floor]
+        threshold, floor = self._limits(attribution.text)
+        borders = [threshold] if floor is None else [threshold, floor]
         if any(
             abs(weight - border) <= margin for weight in attribution.weights for border in borders
         ):
             return True
         # Which words the budget leaves out, or which is the strongest, is a matter of order.
-        rivals = [weight for weight in attribution.weights if weight >= self.threshold]
-        if not rivals and self.floor is not None:
-            rivals = [weight for weight in attribution.weights if weight >= self.floor]
+        rivals = [weight for weight in attribution.weights if weight >= threshold]
+        if not rivals and floor is not None:
+            rivals = [weight for weight in attribution.weights if weight >= floor]
         elif len(rivals) < 2 or len(rivals) <= self._most(_count(attribution)):
             return False
         rivals.sort()
         return any(high - low <= 2 * margin for low, high in pairwise(rivals))
 
+    def _limits(self, text: str) -> tuple[float, float | None]:
+        """Threshold and floor in this text."""
+        if self.sure is not None and len(sentences_in(text)) >= self.long:
+            return self.sure, self.threshold
+        return self.threshold, self.floor
+
     def _most(self, words: int) -> int:
         return max(1, int(self.budget * words))
 
-    def _chosen(self, words: list[tuple[Span, float]], allowed: _Cover) -> list[tuple[Span, float]]:
+    def _chosen(
+        self,
+        words: list[tuple[Span, float]],
+        allowed: _Cover,
+        threshold: float,
+        floor: float | None,
+    ) -> list[tuple[Span, float]]:
         free = [word for word in words if not allowed.touches(word[0])]
         strongest = sorted(free, key=lambda word: (-word[1], word[0]))
-        reached = [word for word in strongest if word[1] >= self.threshold]
-        if not reached and self.floor is not None:
-            reached = [word for word in strongest[:1] if word[1] >= self.floor]
+        reached = [word for word in strongest if word[1] >= threshold]
+        if not reached and floor is not None:
+            reached = [word for word in strongest[:1] if word[1] >= floor]
         picked = reached[: self._most(len(words))]
         if not picked:
             return []
         # Allowed words that weigh enough go only inside a masked phrase: see `_trimmed`.
-        inner = [word for word in words if word[1] >= self.threshold and allowed.touches(word[0])]
+        inner = [word for word in words if word[1] >= threshold and allowed.touches(word[0])]
         return picked + inner[: self._most(len(words)) - len(picked)]
 
 

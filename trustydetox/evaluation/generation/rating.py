@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from trustydetox.errors import ConfigError, ModelError, did_you_mean
-from trustydetox.steps.loading import Pretrained, find, load
+from trustydetox.errors import ConfigError, did_you_mean
+from trustydetox.steps.loading import Pretrained, find, load, open_config
 
 _BATCH = 32
 
@@ -78,13 +78,7 @@ class ClassifierJudge:
 
     @cached_property
     def _config(self) -> Any:
-        from transformers import AutoConfig
-
-        folder = find(self.model)
-        try:
-            return AutoConfig.from_pretrained(folder)
-        except (OSError, ValueError) as error:
-            raise ModelError(f"can't read the configuration of judge {folder.name}") from error
+        return open_config(self.model)
 
     def rate(self, texts: Sequence[str]) -> list[float]:
         """Probability of the label: of all labels together one, or each by itself (multi-label)."""

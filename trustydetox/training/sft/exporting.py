@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trustydetox.errors import ConfigError, ConflictError, InputError
-from trustydetox.steps.loading import find, open_tokenizer
+from trustydetox.steps.loading import find, open_config, open_tokenizer
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -161,11 +161,11 @@ def _read(file: Path, name: str) -> Tensor:
 def _linear_layers(base: Path) -> tuple[frozenset[str], str]:
     """The layers that quantisation takes, and the prefix that a checkpoint may leave out."""
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM
     from transformers.pytorch_utils import Conv1D
 
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(base))
+        model = AutoModelForCausalLM.from_config(open_config(str(base)))
     kinds = (torch.nn.Linear, Conv1D)
     names = (name for name, module in model.named_modules() if isinstance(module, kinds))
     return frozenset(names), f"{model.base_model_prefix}."
@@ -226,9 +226,9 @@ def _stream(
 
 def _describe(part: Path, adapter: Path, base: Path, dtype: str) -> None:
     """Configuration and tokenizer beside the weights."""
-    from transformers import AutoConfig, GenerationConfig
+    from transformers import GenerationConfig
 
-    config = AutoConfig.from_pretrained(base)
+    config = open_config(str(base))
     config.dtype = dtype
     config.save_pretrained(part)
     home = adapter if (adapter / "tokenizer_config.json").exists() else base

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 from trustydetox.corpus import Cleaned
 from trustydetox.corpus.choosing import choose
 from trustydetox.corpus.runs.folder import versions
-from trustydetox.errors import ConflictError, InputError, ModelError
-from trustydetox.steps.loading import find, open_model, open_tokenizer
+from trustydetox.errors import ConflictError, InputError
+from trustydetox.steps.loading import find, open_config, open_model, open_tokenizer
 from trustydetox.training.sft import preflight
 from trustydetox.training.sft.cards import FACTS, write_card
 from trustydetox.training.sft.exporting import merge_adapter
@@ -78,7 +78,7 @@ def build_trainer(
     tokenizer = processing_class or open_tokenizer(
         model if isinstance(model, str) else model.name_or_path
     )
-    config = _config(model) if isinstance(model, str) else model.config
+    config = open_config(model) if isinstance(model, str) else model.config
     preflight.check_precision(args)
     preflight.check_model(config, tokenizer)
     if passed.get("formatting_func") is None:
@@ -286,16 +286,6 @@ def _with_model_settings(settings: SftSettings) -> SFTConfig:
     # TRL's own count starts anew where a run goes on; this one is kept in the checkpoint.
     args.include_num_input_tokens_seen = "non_padding"
     return args
-
-
-def _config(folder: str) -> Any:
-    from transformers import AutoConfig
-
-    try:
-        return AutoConfig.from_pretrained(folder)
-    except (OSError, ValueError) as error:
-        said = str(error).strip().partition("\n")[0]
-        raise ModelError(f"can't read the configuration in {folder}: {said}") from error
 
 
 def _layers(model: Any, config: Any) -> list[str]:
