@@ -43,6 +43,7 @@ def main() -> None:
         "identifier": lambda: trained.identifier(asked.rows),
         "reinforcing": trained.reinforcing,
         "kills": lambda: corpus.kills(max(1, asked.rows // 20)),
+        "scaling": lambda: corpus.scaling(2 * asked.rows),
         "growth": lambda: corpus.growth(asked.memory_rows),
         "serving": lambda: serving.serving(asked.rows // 2),
         "overload": lambda: serving.overload(asked.rows),
