@@ -81,7 +81,7 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks
 
 bench-corpus: $(VENV)/dev.stamp
-	$(BIN)/python -m benchmarks kills growth memory -o benchmarks/results/corpus
+	$(BIN)/python -m benchmarks kills growth scaling memory -o benchmarks/results/corpus
 
 prove: $(VENV)/dev.stamp
 	$(BIN)/python -m proof $(if $(SMALL),--small,--data "$(DATA)")

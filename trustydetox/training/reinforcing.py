@@ -201,8 +201,8 @@ def _rloo(
             if history.stopped:
                 self.control.should_training_stop = True
                 return logs.sum() * 0.0
-            if len(history.rewards) == 1 or history.rewards[-1] >= max(history.rewards[:-1]):
-                best.update({k: v.detach().clone() for k, v in _trained(model).items()})
+            if _is_best(history):
+                best.update(_trained(model))
             if settings.control:
                 shuffled.shuffle(given)
             worth = torch.tensor(given, device=logs.device) - settings.beta * kl
@@ -254,21 +254,36 @@ def rloo_loss(logs: Tensor, worth: Tensor, samples: int) -> Tensor:
 
 
 def _trained(model: Any) -> dict[str, Any]:
-    return {name: value for name, value in model.named_parameters() if value.requires_grad}
+    """Copies of the weights that are trained."""
+    trained = ((name, value) for name, value in model.named_parameters() if value.requires_grad)
+    return {name: value.detach().clone() for name, value in trained}
+
+
+def _is_best(history: History) -> bool:
+    """Whether no step was rewarded better than the last."""
+    return history.rewards[-1] >= max(history.rewards)
 
 
 def _follow(history: History, rewards: Sequence[float], kl: float, settings: Settings) -> None:
     """Write a step down; raises where the reward says nothing, notes where the KL says stop."""
     history.rewards.append(sum(rewards) / len(rewards))
     history.kl.append(kl)
-    if kl > settings.kl_limit:
-        history.stopped = f"the KL reached {kl:.1f} nats, over the limit {settings.kl_limit:g}"
+    _is_over(history, settings)
     last = history.rewards[-_FLAT:]
     if len(last) == _FLAT and len(set(rewards)) == 1 and len(set(last)) == 1:
         raise InputError(
             f"all answers of {_FLAT} steps got the same reward, {last[0]:.3f}: nothing can be "
             "learned from it; look at the answers, or reward something else"
         )
+
+
+def _is_over(history: History, settings: Settings) -> bool:
+    """Whether the last KL is over the limit, which is then why training stopped."""
+    kl = history.kl[-1]
+    if kl <= settings.kl_limit:
+        return False
+    history.stopped = f"the KL reached {kl:.1f} nats, over the limit {settings.kl_limit:g}"
+    return True
 
 
 def _grpo(
@@ -287,11 +302,15 @@ def _grpo(
 
     history = History()
     shuffled = random.Random(settings.seed)
+    best: dict[str, Any] = {}
+    answering: dict[str, Any] = {}  # the weights that gave the answers of the step
 
     # TRL takes column 0 of a classifier's logits, whatever it stands for: so never a classifier.
     def rewarded(completions: list[str], source: list[str], **_: Any) -> list[float]:
         given = reward.of(source, completions)
-        _follow(history, given, history.kl[-1] if history.kl else 0.0, settings)
+        # The KL of this step is known when it is logged, and then other weights are in place.
+        _follow(history, given, 0.0, settings)
+        answering.update(_trained(trainer.model))
         if settings.control:
             shuffled.shuffle(given)
         return given
@@ -304,9 +323,10 @@ def _grpo(
                     f"step {state.global_step} of {state.max_steps}: reward "
                     f"{history.rewards[-1]:.3f}, KL {history.kl[-1]:.2f}"
                 )
-                if history.kl[-1] > settings.kl_limit:
-                    history.stopped = f"the KL reached {history.kl[-1]:.1f} nats"
+                if _is_over(history, settings):
                     control.should_training_stop = True
+                elif _is_best(history):
+                    best.update(answering)
 
     trainer = GRPOTrainer(
         network,
@@ -340,5 +360,7 @@ def _grpo(
     )
     trainer.remove_callback(PrinterCallback)  # it writes on standard output
     trainer.train()
+    if history.stopped:
+        trainer.model.load_state_dict(best, strict=False)
     trainer.model.merge_and_unload().save_pretrained(out)
     return history
