@@ -14,7 +14,9 @@ from trustydetox.errors import ConfigError, did_you_mean
 from trustydetox.recipes.reading import one_line, read_yaml
 from trustydetox.roles import Action
 
-Context = Literal["identity-terms", "quotation", "counter-speech", "medical", "legal", "code"]
+Context = Literal[
+    "identity-terms", "quotation", "names", "counter-speech", "medical", "legal", "code"
+]
 Probability = Annotated[float, Field(gt=0, le=1)]
 
 

@@ -29,6 +29,17 @@ _QUOTED = re.compile(
 _CODE = re.compile(
     r"```.*?```|`[^`\n]+`|\b(?:https?://|www\.)\S+|[\w.+-]+@[\w-]+\.\w[\w.]*", re.DOTALL
 )
+# A run of capitalised words and initials that begins with no pronoun, article or the like.
+_NAMES = re.compile(
+    r"\b(?!(?:You|Your|A|An|The|This|That|Such|What|My|Some|No|Yes|Hey|Oh|Stupid|Little)\b)"
+    r"[A-Z](?:[a-z]+|\.)(?: (?:(?:and|van|de) )?[A-Z](?:[a-z]+\b|\.))*"
+)
+# What stands before a name of one word, and what before none.
+_NAME_BEHIND = re.compile(
+    r"(?:\b(?:aunt|uncle|cousin|brother|sister|grandpa|dear|named|called)|\b(?:Mrs?|Ms|Dr)\.) $"
+)
+_NO_NAME_BEHIND = re.compile(r"\b(?:an?|such|you|your) $", re.IGNORECASE)
+_AFTER_NAME = re.compile(r" (?:said|says|told|asked|wrote|replied)\b")
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]*")
 
 
@@ -40,8 +51,9 @@ class Sparing:
     other words they stay masked. What was kept is in the `vetoes`, by the context's name.
 
     spare: of `identity-terms` (words for groups of people), `quotation` (between double quotes or
-        guillemets), `counter-speech` (a sentence that objects to a word), `medical` and `legal`
-        (terms of the trade), `code` (fences, backticks, addresses).
+        guillemets), `names` (of people, where such a word is an insult elsewhere),
+        `counter-speech` (a sentence that objects to a word), `medical` and `legal` (terms of the
+        trade), `code` (fences, backticks, addresses).
     """
 
     masker: Masker
@@ -96,9 +108,11 @@ def contexts() -> Mapping[str, Callable[[str], list[Span]]]:
         files("trustydetox.steps").joinpath("sparing.yaml").read_text("utf-8")
     )
     objections = Terms.of(words.pop("counter-speech"))
+    namesakes = frozenset(words.pop("names"))
     return {
         **{name: Terms.of(terms).find for name, terms in words.items()},
         "counter-speech": partial(_objecting, objections),
+        "names": partial(_named, namesakes),
         "quotation": partial(_matches, _QUOTED),
         "code": partial(_matches, _CODE),
     }
@@ -115,6 +129,21 @@ def _objecting(objections: Terms, text: str) -> list[Span]:
         sentence
         for sentence in _matches(_SENTENCE, text)
         if any(sentence.start <= one.start and one.end <= sentence.end for one in found)
+    ]
+
+
+def _named(namesakes: frozenset[str], text: str) -> list[Span]:
+    """The whole names in which such a word stands beside another name, or where one would."""
+    return [
+        Span(*run.span())
+        for run in _NAMES.finditer(text)
+        if any(word.casefold() in namesakes for word in run[0].split())
+        and not _NO_NAME_BEHIND.search(text, 0, run.start())
+        and (
+            len(run[0].split()) > 1
+            or _NAME_BEHIND.search(text, 0, run.start())
+            or _AFTER_NAME.match(text, run.end())
+        )
     ]
 
 
