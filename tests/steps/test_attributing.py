@@ -155,6 +155,26 @@ def test_words_keep_their_weight_in_toxic_sentences_alone(text: str, weights: li
     assert list(found.weights) == weights
 
 
+@pytest.mark.parametrize(
+    ("text", "weights"),
+    [
+        ("idiot. fool. Oh", [0.9, 0.5, 0.0]),  # three sentences: both are toxic
+        ("idiot. fool. Oh. Bye", [0.9, 0.0, 0.0, 0.0]),
+        ("fool. Oh. Oh. Bye", [0.5, 0.0, 0.0, 0.0]),  # the worst one counts from the limit on
+        ("report. Oh. Oh. Bye", [0.6, 0.0, 0.0, 0.0]),
+    ],
+)
+def test_in_a_long_text_words_keep_their_weight_in_surely_toxic_sentences(
+    text: str, weights: list[float]
+) -> None:
+    sentences = ToxicSentences(
+        WordAttributor({"idiot": 0.9, "fool": 0.5, "report": 0.6}),
+        WordScorer({"idiot": 0.9, "fool": 0.6}),
+    )
+    [found] = sentences.attribute([text])
+    assert list(found.weights) == weights
+
+
 def test_the_limit_of_a_sentence_is_inclusive() -> None:
     at, over = (
         replace(SENTENCES, limit=limit).attribute(["idiot. report idiot. report."])[0].weights

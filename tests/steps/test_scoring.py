@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy
@@ -8,7 +9,8 @@ import pytest
 
 from tests.networks import tiny_guide
 from trustydetox.embedded.ngrams import NgramWeights
-from trustydetox.steps.scoring import EncoderScorer, NgramScorer, ngram_slots
+from trustydetox.records import Toxicity
+from trustydetox.steps.scoring import EncoderScorer, NgramScorer, WorstSentence, ngram_slots
 from trustydetox.steps.viewing import View
 
 GUIDE = tiny_guide()
@@ -39,6 +41,50 @@ def test_a_long_text_is_as_toxic_as_its_worst_window() -> None:
     whole = SCORER.score([calm * 8 + worst])[0].overall
     assert whole >= SCORER.score([worst])[0].overall - 0.05
     assert whole > SCORER.score([calm])[0].overall
+
+
+class Adding:
+    """Each `mild` adds a quarter, to a label as well; counts the texts that it was asked about."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def score(self, texts: Sequence[str], /) -> list[Toxicity]:
+        self.asked += texts
+        found = [min(0.25 * text.count("mild"), 1.0) for text in texts]
+        return [Toxicity(overall, {"insult": overall / 2}) for overall in found]
+
+
+@pytest.mark.parametrize(
+    ("text", "overall"),
+    [
+        ("mild. mild. mild.", 0.75),  # three sentences: as the scorer says
+        ("mild. mild. mild. Bye", 0.25),
+        ("mild. mild mild. Oh!\nmild", 0.5),
+        ("mild mild mild mild mild. Oh. Oh. mild", 1.0),
+        ("mild. mild. mild. \n\n \n", 0.75),  # what is blank is no sentence
+    ],
+)
+def test_a_long_text_is_at_most_as_toxic_as_its_worst_sentence(text: str, overall: float) -> None:
+    (found,) = WorstSentence(scorer=Adding(), above=0.3).score([text])
+    assert found == Toxicity(overall, {"insult": overall / 2})
+    # The control: the scorer itself adds them up.
+    assert Adding().score([text])[0].overall == min(0.25 * text.count("mild"), 1.0)
+
+
+def test_only_long_texts_that_are_toxic_enough_are_read_by_sentences() -> None:
+    adding = Adding()
+    texts = ["mild. Oh. Oh. Bye", "mild mild. Oh. Bye", "mild. mild. Oh. Bye"]
+    assert [one.overall for one in WorstSentence(scorer=adding, above=0.3).score(texts)] == [
+        *(0.25, 0.5, 0.25)
+    ]
+    assert adding.asked[3:] == ["mild. ", "mild. ", "Oh. ", "Bye"]
+
+
+def test_a_toxicity_at_the_border_is_asked_for_alone() -> None:
+    adding = Adding()
+    WorstSentence(scorer=adding, above=0.5).score(["mild. mild. Oh. Bye", "fine"])
+    assert adding.asked[:3] == ["mild. mild. Oh. Bye", "fine", "mild. mild. Oh. Bye"]
 
 
 def test_calibration_moves_the_probability() -> None:

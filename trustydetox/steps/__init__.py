@@ -25,6 +25,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "ngrams": f"{_SCORING}:NgramScorer",
         "classifier": f"{_SCORING}:ClassifierScorer",
         "token-classifier": f"{_SCORING}:TokenClassifierScorer",
+        "worst-sentence": f"{_SCORING}:WorstSentence",
         "ensemble": f"{_SCORING}:Ensemble",
         "moderation": f"{_SCORING}:ModerationScorer",
         "guard": f"{_SCORING}:GuardScorer",

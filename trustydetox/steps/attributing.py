@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from trustydetox.records import Attribution
 from trustydetox.roles import Attributor, Scorer
 from trustydetox.spans import Span
-from trustydetox.steps.sentences import sentences_in
+from trustydetox.steps.sentences import LONG, sentences_in
 from trustydetox.steps.viewing import View
 from trustydetox.steps.windowing import (
     Judging,
@@ -63,6 +63,8 @@ class ToxicSentences:
     weights stay as they are.
 
     limit: toxicity of a sentence, by `scorer`, from which its words keep their weights.
+    sure: the same in a text of `long` sentences or more, whose worst sentence keeps them from
+        `limit` on. Of another 100 edits no good one lay below 0.7, and 18 of 49 needless ones.
 
     A text's sentences are scored apart from other texts, so that none depends on the batch. Costs
     one pass of the scorer over texts of more than one sentence.
@@ -71,6 +73,8 @@ class ToxicSentences:
     attributor: Attributor
     scorer: Scorer
     limit: float = 0.5
+    sure: float = 0.7
+    long: int = LONG
 
     def attribute(self, texts: Sequence[str], /) -> list[Attribution]:
         """One attribution per text, in the units and the scale of the other attributor."""
@@ -83,17 +87,17 @@ class ToxicSentences:
             return found
         # A blank one has nothing to score.
         scores = iter(self.scorer.score([s.of(text) for s in sentences if s.of(text).strip()]))
-        toxic = [
-            bool(each.of(text).strip()) and next(scores).overall >= self.limit for each in sentences
-        ]
-        if not any(toxic):
+        by_sentence = [next(scores).overall if s.of(text).strip() else 0.0 for s in sentences]
+        worst = max(by_sentence)
+        if worst < self.limit:
             return found
+        limit = self.limit if len(sentences) < self.long else min(self.sure, worst)
         starts = [each.start for each in sentences]
         return Attribution(
             text,
             found.units,
             tuple(
-                weight if toxic[bisect_right(starts, unit.start) - 1] else 0.0
+                weight if by_sentence[bisect_right(starts, unit.start) - 1] >= limit else 0.0
                 for unit, weight in zip(found.units, found.weights, strict=True)
             ),
         )

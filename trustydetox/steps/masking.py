@@ -14,7 +14,7 @@ from trustydetox.errors import ConfigError
 from trustydetox.records import Attribution, MaskedText
 from trustydetox.spans import Span
 from trustydetox.steps.labels import labels_in
-from trustydetox.steps.sentences import sentences_in
+from trustydetox.steps.sentences import LONG, sentences_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class Threshold:
     budget: float = 0.5
     floor: float | None = None
     sure: float | None = None
-    long: int = 4
+    long: int = LONG
     allow: frozenset[str] = frozenset()
     deny: frozenset[str] = frozenset()
     _allowed: Terms = field(init=False, repr=False, compare=False)

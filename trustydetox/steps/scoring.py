@@ -22,6 +22,7 @@ from trustydetox.steps.classifying import (
     load_classifier,
     load_tagger,
 )
+from trustydetox.steps.sentences import LONG, sentences_in
 from trustydetox.steps.viewing import View
 from trustydetox.steps.windowing import Judging, ViewOf, read
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     import numpy
     from numpy.typing import NDArray
     from torch import Tensor
+
+_TIE = 2e-3
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,57 @@ class TokenClassifierScorer:
     def score(self, texts: Sequence[str], /) -> list[Toxicity]:
         """One toxicity per text, without labels; a text without words has next to none."""
         return _judged(self.guide, self.view, texts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorstSentence:
+    """The toxicity by another scorer; a long text is at most as toxic as its worst sentence.
+
+    Sentences that are harmless one by one add up: of 33 long comments that people found harmless
+    the embedded guide alone calls 26 toxic, and 14 with this limit (jigsaw_sample_demo).
+
+    above: texts that `scorer` finds less toxic than this aren't read by sentences.
+    long: from how many sentences on a text is.
+
+    Costs `scorer` a second pass over the long texts that it finds toxic.
+    """
+
+    scorer: Scorer
+    above: float = 0.3
+    long: int = LONG
+
+    def score(self, texts: Sequence[str], /) -> list[Toxicity]:
+        """One toxicity per text, no label over the one of the sentence where it is the highest."""
+        found = self.scorer.score(texts)
+        parts = {
+            index: said
+            for index, score in enumerate(found)
+            if len(said := _said(texts[index])) >= self.long and self._is_above(texts[index], score)
+        }
+        scores = iter(self.scorer.score([sentence for said in parts.values() for sentence in said]))
+        for index, said in parts.items():
+            found[index] = _capped(found[index], [next(scores) for _ in said])
+        return found
+
+    def _is_above(self, text: str, score: Toxicity) -> bool:
+        # Float noise of the batch must not choose.
+        if abs(score.overall - self.above) <= _TIE:
+            (score,) = self.scorer.score([text])
+        return score.overall >= self.above
+
+
+def _said(text: str) -> list[str]:
+    """The sentences that aren't blank."""
+    return [said for span in sentences_in(text) if (said := span.of(text)).strip()]
+
+
+def _capped(whole: Toxicity, sentences: Sequence[Toxicity]) -> Toxicity:
+    """The toxicity of a text, nowhere over the highest of its sentences."""
+    by_label = {
+        label: min(value, max(one.by_label[label] for one in sentences))
+        for label, value in whole.by_label.items()
+    }
+    return Toxicity(min(whole.overall, max(one.overall for one in sentences)), by_label)
 
 
 @dataclass(frozen=True)

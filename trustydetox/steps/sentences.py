@@ -7,6 +7,9 @@ from itertools import pairwise
 
 from trustydetox.spans import Span
 
+LONG = 4
+"""From so many sentences on a text counts as long: one of any weight turns up in it by chance."""
+
 _END = re.compile(r"(?<=[.!?…])\s+|\n+")
 
 
