@@ -91,6 +91,7 @@ class _Case:
     taken: Attempt | None = None
     reason: str = ""
     vetoes: tuple[Veto, ...] = ()
+    alone: dict[str, Toxicity] = field(default_factory=dict)  # of rewrites scored by themselves
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +103,8 @@ class Detoxifier:
     fallback: what leaves where no candidate passes: nothing, the text with its masked spans
         replaced by `redaction`, or the text as it came.
     rounds: how often the best candidate so far may be masked and infilled again.
+    tries: most candidates of a round that are judged, the infiller's first ones. Where it is not
+        how a span was filled that fails, but what else the text says, all would fail in turn.
     is_foreign: whether a text is in a language that the steps don't read; such a text is scored
         and never mended.
     """
@@ -116,6 +119,7 @@ class Detoxifier:
     fallback: Fallback = "drop"
     redaction: str = "[removed]"
     rounds: int = 3
+    tries: int = 8
     is_foreign: Callable[[str], bool] = never
 
     def __post_init__(self) -> None:
@@ -128,6 +132,8 @@ class Detoxifier:
                 raise ConfigError(f"the threshold of {label!r} must be in (0, 1], got {limit}")
         if self.rounds < 1:
             raise ConfigError(f"rounds must be at least 1, got {self.rounds}")
+        if self.tries < 1:
+            raise ConfigError(f"tries must be at least 1, got {self.tries}")
         known = get_args(Fallback)
         if self.fallback not in known:
             near = did_you_mean(str(self.fallback), known)
@@ -213,7 +219,7 @@ class Detoxifier:
         infilled = self._infill([masked for _, masked in pending])
         queues: list[tuple[_Case, list[Rewrite]]] = []
         for (case, _), proposals in zip(pending, infilled, strict=True):
-            candidates = _candidates(case.current.rewrite, proposals)
+            candidates = _candidates(case.current.rewrite, proposals)[: self.tries]
             if candidates:
                 queues.append((case, candidates))
             elif not case.misses:
@@ -237,8 +243,8 @@ class Detoxifier:
             if case.taken is not None:
                 continue
             case.reason = "checks"
-            best = self._lowest(missed[id(case)])
-            if self._is_lower(best, case.current):
+            best = self._lowest(missed[id(case)], case.alone)
+            if self._is_lower(best, case.current, case.alone):
                 case.current = best
                 better.append(case)
         return better
@@ -285,7 +291,7 @@ class Detoxifier:
             edits=edits,
             masked=masked,
             toxicity_after=after,
-            findings=self._nearest(case.misses),
+            findings=self._nearest(case.misses, case.alone),
             misses=misses,
             rule=self.rule_of(case.toxicity),
             vetoes=case.vetoes,
@@ -300,12 +306,15 @@ class Detoxifier:
             Edit(span, self.redaction) for span in spans if span.of(case.text) != self.redaction
         )
 
-    def _nearest(self, misses: Sequence[Attempt]) -> tuple[Finding, ...]:
+    def _nearest(
+        self, misses: Sequence[Attempt], alone: dict[str, Toxicity]
+    ) -> tuple[Finding, ...]:
         """Findings of the miss that failed least: fewest failures, then the lowest toxicity."""
         if not misses:
             return ()
         fewest = min(_failures(miss) for miss in misses)
-        return self._lowest([miss for miss in misses if _failures(miss) == fewest]).findings
+        least = [miss for miss in misses if _failures(miss) == fewest]
+        return self._lowest(least, alone).findings
 
     def _gate(self, texts: Sequence[str], *, labels: bool = False) -> list[Toxicity]:
         """Toxicity of each text; blank ones are clean without asking the scorer."""
@@ -406,21 +415,24 @@ class Detoxifier:
             for rewrite, finding in zip(rewrites, found, strict=True)
         ]
 
-    def _lowest(self, attempts: Sequence[Attempt]) -> Attempt:
+    def _lowest(self, attempts: Sequence[Attempt], alone: dict[str, Toxicity]) -> Attempt:
         """The least toxic attempt, of equals the first."""
         least = min(attempt.toxicity.overall for attempt in attempts)
         near = [a for a in attempts if a.toxicity.overall <= least + TIE]
         if len(near) > 1:
-            near = [self._attempt_alone(attempt) for attempt in near]
+            near = [self._attempt_alone(attempt, alone) for attempt in near]
         return min(near, key=lambda attempt: attempt.toxicity.overall)
 
-    def _is_lower(self, attempt: Attempt, current: Attempt) -> bool:
+    def _is_lower(self, attempt: Attempt, current: Attempt, alone: dict[str, Toxicity]) -> bool:
         if abs(attempt.toxicity.overall - current.toxicity.overall) <= TIE:
-            attempt, current = self._attempt_alone(attempt), self._attempt_alone(current)
+            attempt, current = (self._attempt_alone(one, alone) for one in (attempt, current))
         return attempt.toxicity.overall < current.toxicity.overall
 
-    def _attempt_alone(self, attempt: Attempt) -> Attempt:
-        return replace(attempt, toxicity=self._gate([attempt.rewrite.text])[0])
+    def _attempt_alone(self, attempt: Attempt, alone: dict[str, Toxicity]) -> Attempt:
+        text = attempt.rewrite.text
+        if text not in alone:
+            (alone[text],) = self._gate([text])
+        return replace(attempt, toxicity=alone[text])
 
 
 def _texts(texts: Iterable[str]) -> Iterable[str]:

@@ -95,6 +95,22 @@ class Watched:
 # ---------------------------------------------------------------------------------- the gate
 
 
+@pytest.mark.parametrize(("tries", "verdict"), [(1, Verdict.UNRESOLVED), (2, Verdict.REWRITTEN)])
+def test_only_the_first_candidates_of_a_round_are_tried(tries: int, verdict: Verdict) -> None:
+    infiller = Replacer({"idiot": ["moron", "friend"]})
+    record = only(
+        detoxifier(
+            scorer=WordScorer({"idiot": 0.9, "moron": 0.9}),
+            infiller=infiller,
+            tries=tries,
+            rounds=1,
+        ),
+        "a idiot",
+    )
+    assert record.verdict is verdict
+    assert len(record.misses) == 1
+
+
 def test_a_clean_text_leaves_as_it_came() -> None:
     assert only(detoxifier(), "  Hello there!\r\n") == Record(
         "  Hello there!\r\n",

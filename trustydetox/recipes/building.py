@@ -64,6 +64,7 @@ def build_recipe(recipe: Recipe) -> Detoxifier:
         fallback=recipe.fallback,
         redaction=recipe.redaction,
         rounds=recipe.rounds,
+        tries=recipe.tries,
         is_foreign=parts.foreign(recipe.language),
     )
 

@@ -67,6 +67,7 @@ class Recipe(BaseModel):
     fallback: Fallback = "drop"
     redaction: str = "[removed]"
     rounds: Annotated[int, Field(ge=1)] = 3
+    tries: Annotated[int, Field(ge=1)] = 8
     locked: bool = False
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
