@@ -121,6 +121,9 @@ def test_numbers_addresses_and_negations_that_went_or_came_are_counted(
         ("don't you dare to!", 1),
         ("the on the phone and only a would know", 2),
         ("the one is on a train", 0),
+        ("close the door, you!", 1),
+        ("I love you. Is it you, you say, you know", 0),
+        ("come here, you", 1),
         ("", 0),
     ],
 )

@@ -311,3 +311,20 @@ def test_a_sign_that_would_go_stays_behind_a_word_that_comes(
     blanked = drafted(reader(), passage, tags)
     pieces = tuple(bad[0] if piece == reader().blank else piece for piece in blanked)
     assert list(step._jobs(text, editing._Draft(passage, tags, pieces, 0.0, 0.0))) == [(span, new)]
+
+
+@pytest.mark.parametrize(
+    ("text", "tags", "span"),
+    [
+        # The sign that ends a sentence of which something stays is no part of what goes.
+        ("go, idiot.", (KEEP, DELETE, DELETE, DELETE), Span(2, 9)),
+        ("idiot.", (DELETE, DELETE), Span(0, 6)),
+        ("Go. Idiot!", (KEEP, KEEP, DELETE, DELETE), Span(4, 10)),
+        ("go, idiot; bye", (KEEP, DELETE, DELETE, DELETE, KEEP), Span(2, 10)),
+    ],
+)
+def test_a_sentence_keeps_the_sign_at_its_end(text: str, tags: tuple[int, ...], span: Span) -> None:
+    step = TagAndEdit(tiny_editor(), KNOWN)
+    passage = only_passage(text, "idiot" if "idiot" in text else "Idiot")
+    pieces = tuple(drafted(reader(), passage, tags))
+    assert list(step._jobs(text, editing._Draft(passage, tags, pieces, 0.0, 0.0))) == [(span, "")]

@@ -42,8 +42,8 @@ def masked(text: str, masker: Threshold | None = None) -> list[str]:
 @pytest.mark.parametrize(
     ("text", "spans"),
     [
-        ("You idiot, go away!", ["idiot"]),  # the comma stays
-        ("You stupid idiot!", ["stupid idiot"]),  # joined over a space
+        ("That idiot, go away!", ["idiot"]),  # the comma stays
+        ("That stupid idiot!", ["stupid idiot"]),  # joined over a space
         ("stupid  \t idiot", ["stupid  \t idiot"]),
         ("stupid\nidiot", ["stupid", "idiot"]),  # a line break parts
         ("stupid, idiot", ["stupid", "idiot"]),  # so does a comma
@@ -67,7 +67,7 @@ def test_a_weight_equal_to_the_threshold_is_masked() -> None:
 
 
 def test_a_unit_of_half_a_word_masks_the_whole_word() -> None:
-    attribution = Attribution("you idiots", (Span(4, 6), Span(6, 10)), (0.9, 0.0))
+    attribution = Attribution("the idiots", (Span(4, 6), Span(6, 10)), (0.9, 0.0))
     assert Threshold(threshold=0.5).mask(attribution).masked == (Span(4, 10),)
 
 
@@ -140,6 +140,23 @@ def test_words_that_hold_a_sentence_together_go_only_inside_a_phrase(
 def test_the_floor_is_not_used_where_a_word_reaches_the_threshold() -> None:
     masker = Threshold(threshold=0.5, floor=0.3, budget=1.0)
     assert masked("damn, an idiot", masker) == ["idiot"]
+
+
+@pytest.mark.parametrize(
+    ("text", "spans"),
+    [
+        ("Close the door, you idiot!", ["you idiot"]),
+        ("close it , you  stupid idiot .", ["you  stupid idiot"]),
+        ("You idiot, that was mine", ["You idiot"]),
+        ("I see. You idiot", ["You idiot"]),
+        ("are you stupid?", ["stupid"]),  # part of the sentence
+        ("you idiot bob", ["idiot"]),
+        ("thank you, idiot", ["idiot"]),
+        ("say, youidiot, idiot!", ["idiot"]),
+    ],
+)
+def test_somebody_addressed_goes_with_the_you(text: str, spans: list[str]) -> None:
+    assert masked(text) == spans
 
 
 SURE = Threshold(threshold=0.5, budget=1.0, floor=0.3, sure=0.85, long=3)

@@ -89,8 +89,9 @@ class FactsKept:
 class Whole:
     """How many words the edits left dangling, which ask for a word that isn't there; none passes.
 
-    They are articles, prepositions, verb forms and the like right before a sign or the end, and
-    articles right before a preposition, a verb form or a conjunction.
+    They are articles, prepositions, verb forms and the like right before a sign or the end,
+    articles right before a preposition, a verb form or a conjunction, and a `you` behind a comma
+    with which a sentence ends.
     """
 
     name: str = "whole"
@@ -187,7 +188,8 @@ _DANGLING = re.compile(
     r"(?<![\w'’])(?:(?:an?|the|is|are|was|were|be|am|such|my|your|our|their|of|to|and|or|but|because"
     r"|with|from|than|as|very)(?=[^\S\n]*(?:[,.!?;:)\]\n]|\Z))"
     r"|(?:an?|the|my|your|our|their)(?=[^\S\n]+(?:an?|the|of|on|in|at|to|from|with|by|is|are|was|were"
-    r"|would|could|should|will|has|have|had|does|do|did|and|or|but|because|who)(?![\w'’])))",
+    r"|would|could|should|will|has|have|had|does|do|did|and|or|but|because|who)(?![\w'’]))"
+    r"|(?<=, )you(?=[^\S\n]*(?:[.!?]|\Z)))",
     re.IGNORECASE,
 )
 _UNITS = (

@@ -406,21 +406,21 @@ class TagAndEdit:
     def _jobs(self, text: str, draft: _Draft) -> Iterator[tuple[Span, str]]:
         """Each run of changed words with what comes in its place.
 
-        Where something comes, the sign behind the run stays: it parts what comes from the rest.
+        Where something comes, the sign behind the run stays: it parts what comes from the rest. So
+        does the sign that ends a sentence of which something stays.
         """
+        goes_on = False  # whether a word of the sentence stands before the run
         for is_kept, group in groupby(draft.places(), key=lambda each: each[1] == KEEP):
-            if not is_kept:
-                run = list(group)
-                new = [draft.pieces[at] for _, _, places in run for at in places]
-                while (
-                    new
-                    and len(run) > 1
-                    and run[-1][1] == DELETE
-                    and run[-1][0].of(text) in _PARTING
-                ):
-                    run.pop()
-                span = Span(run[0][0].start, run[-1][0].end)
-                yield span, self.editor.tokenizer.decode(new) if new else ""
+            run = list(group)
+            if is_kept:
+                goes_on = run[-1][0].of(text) not in _CLOSING
+                continue
+            new = [draft.pieces[at] for _, _, places in run for at in places]
+            stays = _PARTING if new else _CLOSING if goes_on else frozenset()
+            while len(run) > 1 and run[-1][1] == DELETE and run[-1][0].of(text) in stays:
+                run.pop()
+            span = Span(run[0][0].start, run[-1][0].end)
+            yield span, self.editor.tokenizer.decode(new) if new else ""
 
 
 def _spelt(replacement: str, text: str) -> str:
@@ -430,6 +430,7 @@ def _spelt(replacement: str, text: str) -> str:
 
 _CHOSEN = 0.25
 _PARTING = frozenset(",.;:!?…")
+_CLOSING = frozenset(".!?…")
 _PLAIN = re.compile(r"[a-z]+")
 _LONE_I = re.compile(r"\bi\b")
 

@@ -65,9 +65,10 @@ class Threshold:
     def mask(self, attribution: Attribution, /) -> MaskedText:
         """Whole words, joined where only spaces or a hyphen part them, without outer punctuation.
 
-        Weights are shares of the strongest masked word's. Labels (see `labels_in`) never go, and
-        single letters and words that only hold a sentence together do so inside a masked phrase
-        alone.
+        Weights are shares of the strongest masked word's. Somebody addressed (`…, you idiot!`) goes
+        with the `you`, which nothing else in the sentence asks for. Labels (see `labels_in`) never
+        go, and single letters and words that only hold a sentence together do so inside a masked
+        phrase alone.
         """
         text = attribution.text
         labels = _Cover.of(text, labels_in(text))
@@ -88,7 +89,7 @@ class Threshold:
         for group in _groups(text, sorted(chosen)):
             kept = _trimmed(group, allowed, fixed)
             if kept:
-                spans.append(Span(kept[0][0].start, max(span.end for span, _ in kept)))
+                spans.append(_addressed(text, kept[0][0].start, max(span.end for span, _ in kept)))
                 weights.append(max(_EVEN, *(weight for _, weight in kept)))
         strongest = max(weights, default=1.0)
         return MaskedText(text, tuple(spans), tuple(weight / strongest for weight in weights))
@@ -173,6 +174,14 @@ class ShareOfStrongest:
         return self._threshold.is_near_tie(_scaled(attribution), room)
 
 
+def _addressed(text: str, start: int, end: int) -> Span:
+    """The span, with the `you` before it where the two are all between two signs."""
+    before = _YOU.search(text, max(0, start - _NEAR), start)
+    if before is not None and _SIGN.match(text, end):
+        return Span(before.start("you"), end)
+    return Span(start, end)
+
+
 def _scaled(attribution: Attribution) -> Attribution:
     strongest = max(attribution.weights, default=0.0)
     # Where nothing speaks for toxicity nothing is masked: weights at or below 0 stay there.
@@ -242,6 +251,10 @@ _HOLLOW = frozenset(
     here then
     """.split()
 )
+# `you` between a sign and a span, and a sign behind the span.
+_YOU = re.compile(r"(?:\A|[,;.!?\n])[^\S\n]*(?P<you>you)[^\S\n]+\Z", re.IGNORECASE)
+_SIGN = re.compile(r"[^\S\n]*(?:[,.!?\n]|\Z)")
+_NEAR = 12  # characters in which such a `you` is sought
 # Signs that stand for letters: never taken for punctuation at the end of a word.
 _LETTERLIKE = frozenset("@#*%&")
 _EMPHASIS = frozenset("*_~#")
