@@ -1,0 +1,83 @@
+"""Set phrases in other words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.fakes import Deleter
+from trustydetox.records import MaskedText, Rewrite
+from trustydetox.spans import Span
+from trustydetox.steps.phrasing import Idioms
+
+
+@dataclass
+class Noting:
+    """Deletes, and notes what it was asked to."""
+
+    asked: list[list[str]] = field(default_factory=list)
+
+    def infill(self, masked: Sequence[MaskedText], /) -> list[tuple[Rewrite, ...]]:
+        self.asked += [[span.of(one.text) for span in one.masked] for one in masked]
+        return Deleter().infill(masked)
+
+
+def masking(text: str, *words: str) -> MaskedText:
+    found = re.finditer("|".join(map(re.escape, words)), text)
+    return MaskedText(text, tuple(Span(*match.span()) for match in found))
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "said"),
+    [
+        ("I don't give a damn about it", "damn", "I don't care about it"),
+        ("Who  gives a  damn?", "damn", "Who  cares?"),
+        ("scared the hell out of me", "hell", "scared me"),
+        ("What the hell is that?", "hell", "What is that?"),
+        ("it is cold as hell.", "hell", "it is cold."),
+        ("a pain in the ass", "ass", "a nuisance"),
+        ("for fuck’s sake, go", "fuck", "for goodness' sake, go"),
+    ],
+)
+def test_a_set_phrase_is_said_in_other_words(text: str, word: str, said: str) -> None:
+    [candidates] = Idioms(Deleter()).infill([masking(text, word)])
+    assert candidates[0].text == said
+    # The other infiller's candidates come behind it.
+    assert candidates[1:] == Deleter().infill([masking(text, word)])[0]
+
+
+def test_the_rest_of_a_text_is_left_to_the_other_infiller() -> None:
+    noting = Noting()
+    masked = masking("what the hell, you idiot bob", "hell", "idiot")
+    [candidates] = Idioms(noting).infill([masked])
+    assert candidates[0].text == "what, you bob"
+    assert noting.asked == [["idiot"], ["hell", "idiot"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("what the hell, idiot", "idiot"),  # the phrase isn't masked
+        ("to hell with it", "hell"),  # no set phrase
+        ("giveadamn", "damn"),
+        ("I give a damned cat", "damned"),
+    ],
+)
+def test_where_no_masked_phrase_is_the_other_infiller_is_asked_once(text: str, word: str) -> None:
+    noting = Noting()
+    masked = masking(text, word)
+    assert Idioms(noting).infill([masked]) == Deleter().infill([masked])
+    assert len(noting.asked) == 1
+
+
+def test_texts_stay_apart() -> None:
+    texts = [
+        masking("the idiot", "idiot"),
+        masking("give a damn", "damn"),
+        masking("idiot, give a damn", "idiot", "damn"),
+    ]
+    assert Idioms(Deleter()).infill(texts) == [Idioms(Deleter()).infill([one])[0] for one in texts]
+    assert Idioms(Deleter()).infill([]) == []
