@@ -81,6 +81,11 @@ def test_only_long_texts_that_are_toxic_enough_are_read_by_sentences() -> None:
     assert adding.asked[3:] == ["mild. ", "mild. ", "Oh. ", "Bye"]
 
 
+def test_the_network_of_the_other_scorer_can_be_looked_into() -> None:
+    assert WorstSentence(scorer=SCORER).guide is GUIDE
+    assert not hasattr(WorstSentence(scorer=Adding()), "guide")
+
+
 def test_a_toxicity_at_the_border_is_asked_for_alone() -> None:
     adding = Adding()
     WorstSentence(scorer=adding, above=0.5).score(["mild. mild. Oh. Bye", "fine"])

@@ -126,6 +126,12 @@ class WorstSentence:
     above: float = 0.3
     long: int = LONG
 
+    @property
+    def guide(self) -> Judging:
+        """The network that the other scorer asks; an AttributeError where it asks none."""
+        network: Judging = self.scorer.guide  # type: ignore[attr-defined]
+        return network
+
     def score(self, texts: Sequence[str], /) -> list[Toxicity]:
         """One toxicity per text, no label over the one of the sentence where it is the highest."""
         found = self.scorer.score(texts)
