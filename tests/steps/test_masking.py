@@ -159,6 +159,11 @@ def test_somebody_addressed_goes_with_the_you(text: str, spans: list[str]) -> No
     assert masked(text) == spans
 
 
+def test_an_allowed_you_stays_before_somebody_addressed() -> None:
+    allowing = Threshold(threshold=0.5, budget=1.0, allow=frozenset({"You"}))
+    assert masked("Close it, you idiot!", allowing) == ["idiot"]
+
+
 SURE = Threshold(threshold=0.5, budget=1.0, floor=0.3, sure=0.85, long=3)
 
 

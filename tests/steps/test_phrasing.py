@@ -63,6 +63,10 @@ def test_the_rest_of_a_text_is_left_to_the_other_infiller() -> None:
         ("what the hell, idiot", "idiot"),  # the phrase isn't masked
         ("to hell with it", "hell"),  # no set phrase
         ("giveadamn", "damn"),
+        # Meant literally.
+        ("run when the crap hits the fan", "crap"),
+        ("I don't like crap", "crap"),
+        ("it is where the crap is", "crap"),
         ("I give a damned cat", "damned"),
     ],
 )

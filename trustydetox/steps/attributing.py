@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from trustydetox.records import Attribution
 from trustydetox.roles import Attributor, Scorer
 from trustydetox.spans import Span
-from trustydetox.steps.sentences import LONG, sentences_in
+from trustydetox.steps.sentences import LONG, said_in
 from trustydetox.steps.viewing import View
 from trustydetox.steps.windowing import (
     Judging,
@@ -82,12 +82,10 @@ class ToxicSentences:
 
     def _kept(self, found: Attribution) -> Attribution:
         text = found.text
-        sentences = sentences_in(text)
+        sentences = said_in(text)
         if len(sentences) < 2:
             return found
-        # A blank one has nothing to score.
-        scores = iter(self.scorer.score([s.of(text) for s in sentences if s.of(text).strip()]))
-        by_sentence = [next(scores).overall if s.of(text).strip() else 0.0 for s in sentences]
+        by_sentence = [one.overall for one in self.scorer.score([s.of(text) for s in sentences])]
         worst = max(by_sentence)
         if worst < self.limit:
             return found
@@ -97,7 +95,9 @@ class ToxicSentences:
             text,
             found.units,
             tuple(
-                weight if by_sentence[bisect_right(starts, unit.start) - 1] >= limit else 0.0
+                weight
+                if by_sentence[max(0, bisect_right(starts, unit.start) - 1)] >= limit
+                else 0.0
                 for unit, weight in zip(found.units, found.weights, strict=True)
             ),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +14,7 @@ from trustydetox.errors import ConfigError
 from trustydetox.records import Attribution, MaskedText
 from trustydetox.spans import Span
 from trustydetox.steps.labels import labels_in
-from trustydetox.steps.sentences import LONG, sentences_in
+from trustydetox.steps.sentences import LONG, said_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +78,9 @@ class Threshold:
             if (span := _core(text, unit)) is not None and not labels.touches(span)
         ]
         denied = [span for span in self._denied.find(text) if not labels.touches(span)]
-        hollow = [span for span, _ in words if _is_hollow(span.of(text))]
-        allowed = _Cover.of(text, [*self._allowed.find(text), *hollow])
+        hollow = [span for span, _ in words if is_hollow(span.of(text))]
+        named = self._allowed.find(text)
+        allowed = _Cover.of(text, [*named, *hollow])
         threshold, floor = self._limits(text)
         chosen = self._chosen(words, allowed, threshold, floor)
         chosen += _with_strength(denied, words, max(threshold, _EVEN))
@@ -89,7 +90,8 @@ class Threshold:
         for group in _groups(text, sorted(chosen)):
             kept = _trimmed(group, allowed, fixed)
             if kept:
-                spans.append(_addressed(text, kept[0][0].start, max(span.end for span, _ in kept)))
+                span = Span(kept[0][0].start, max(span.end for span, _ in kept))
+                spans.append(_addressed(text, span, named))
                 weights.append(max(_EVEN, *(weight for _, weight in kept)))
         strongest = max(weights, default=1.0)
         return MaskedText(text, tuple(spans), tuple(weight / strongest for weight in weights))
@@ -113,7 +115,7 @@ class Threshold:
 
     def _limits(self, text: str) -> tuple[float, float | None]:
         """Threshold and floor in this text."""
-        if self.sure is not None and len(sentences_in(text)) >= self.long:
+        if self.sure is not None and len(said_in(text)) >= self.long:
             return self.sure, self.threshold
         return self.threshold, self.floor
 
@@ -174,12 +176,15 @@ class ShareOfStrongest:
         return self._threshold.is_near_tie(_scaled(attribution), room)
 
 
-def _addressed(text: str, start: int, end: int) -> Span:
+def _addressed(text: str, span: Span, allowed: Sequence[Span]) -> Span:
     """The span, with the `you` before it where the two are all between two signs."""
-    before = _YOU.search(text, max(0, start - _NEAR), start)
-    if before is not None and _SIGN.match(text, end):
-        return Span(before.start("you"), end)
-    return Span(start, end)
+    before = _YOU.search(text, max(0, span.start - _NEAR), span.start)
+    if before is None or not _SIGN.match(text, span.end):
+        return span
+    you = Span(*before.span("you"))
+    if any(one.start < you.end and you.start < one.end for one in allowed):
+        return span
+    return Span(you.start, span.end)
 
 
 def _scaled(attribution: Attribution) -> Attribution:
@@ -280,7 +285,8 @@ def _core(text: str, unit: Span) -> Span | None:
     return None
 
 
-def _is_hollow(word: str) -> bool:
+def is_hollow(word: str) -> bool:
+    """Whether it only holds a sentence together, or is a single letter: never masked alone."""
     return word.casefold() in _HOLLOW or (len(word) == 1 and word.isalnum())
 
 

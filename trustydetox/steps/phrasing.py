@@ -94,9 +94,9 @@ def _phrases() -> tuple[re.Pattern[str], dict[str, str]]:
         files("trustydetox.steps").joinpath("idioms.yaml").read_text("utf-8")
     )
     instead = {
-        phrase.replace("{oath}", oath): new or ""
+        phrase.format(**dict.fromkeys(read["words"], word)): new or ""
         for phrase, new in read["idioms"].items()
-        for oath in (read["oath"] if "{oath}" in phrase else [""])
+        for word in next((w for name, w in read["words"].items() if f"{{{name}}}" in phrase), [""])
     }
     words = (
         r"[^\S\n]+".join(map(re.escape, phrase.split())).replace("'", "['’]")

@@ -22,7 +22,7 @@ from trustydetox.steps.classifying import (
     load_classifier,
     load_tagger,
 )
-from trustydetox.steps.sentences import LONG, sentences_in
+from trustydetox.steps.sentences import LONG, said_in
 from trustydetox.steps.viewing import View
 from trustydetox.steps.windowing import Judging, ViewOf, read
 
@@ -136,13 +136,14 @@ class WorstSentence:
         """One toxicity per text, no label over the one of the sentence where it is the highest."""
         found = self.scorer.score(texts)
         parts = {
-            index: said
+            index: [span.of(texts[index]) for span in said]
             for index, score in enumerate(found)
-            if len(said := _said(texts[index])) >= self.long and self._is_above(texts[index], score)
+            if len(said := said_in(texts[index])) >= self.long
+            and self._is_above(texts[index], score)
         }
-        scores = iter(self.scorer.score([sentence for said in parts.values() for sentence in said]))
-        for index, said in parts.items():
-            found[index] = _capped(found[index], [next(scores) for _ in said])
+        scores = iter(self.scorer.score([part for each in parts.values() for part in each]))
+        for index, each in parts.items():
+            found[index] = _capped(found[index], [next(scores) for _ in each])
         return found
 
     def _is_above(self, text: str, score: Toxicity) -> bool:
@@ -150,11 +151,6 @@ class WorstSentence:
         if abs(score.overall - self.above) <= _TIE:
             (score,) = self.scorer.score([text])
         return score.overall >= self.above
-
-
-def _said(text: str) -> list[str]:
-    """The sentences that aren't blank."""
-    return [said for span in sentences_in(text) if (said := span.of(text)).strip()]
 
 
 def _capped(whole: Toxicity, sentences: Sequence[Toxicity]) -> Toxicity:

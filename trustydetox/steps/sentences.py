@@ -17,3 +17,8 @@ def sentences_in(text: str) -> list[Span]:
     """The sentences in order, each with the white space behind it: together the whole text."""
     borders = dict.fromkeys([0, *(match.end() for match in _END.finditer(text)), len(text)])
     return [Span(start, end) for start, end in pairwise(borders)]
+
+
+def said_in(text: str) -> list[Span]:
+    """The sentences that aren't blank."""
+    return [span for span in sentences_in(text) if span.of(text).strip()]

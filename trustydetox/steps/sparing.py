@@ -20,7 +20,7 @@ from trustydetox.errors import ConfigError, did_you_mean
 from trustydetox.records import Attribution, MaskedText, Veto
 from trustydetox.roles import Masker, SteadyMasker
 from trustydetox.spans import Span
-from trustydetox.steps.masking import Terms
+from trustydetox.steps.masking import Terms, is_hollow
 
 _QUOTED = re.compile(
     r"“[^“”\n]+”|«[^«»\n]+»|(?<!\w)\"[^\"\n]+\"(?!\w)"
@@ -35,11 +35,12 @@ _NAMES = re.compile(
     r"[A-Z](?:[a-z]+|\.)(?: (?:(?:and|van|de) )?[A-Z](?:[a-z]+\b|\.))*"
 )
 # What stands before a name of one word, and what before none.
-_NAME_BEHIND = re.compile(
+_BEFORE_NAME = re.compile(
     r"(?:\b(?:aunt|uncle|cousin|brother|sister|grandpa|dear|named|called)|\b(?:Mrs?|Ms|Dr)\.) $"
 )
-_NO_NAME_BEHIND = re.compile(r"\b(?:an?|such|you|your) $", re.IGNORECASE)
+_BEFORE_NO_NAME = re.compile(r"\b(?:an?|such|you|your) $", re.IGNORECASE)
 _AFTER_NAME = re.compile(r" (?:said|says|told|asked|wrote|replied)\b")
+_WORD = re.compile(r"[\w'’]+")
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]*")
 
 
@@ -138,10 +139,10 @@ def _named(namesakes: frozenset[str], text: str) -> list[Span]:
         Span(*run.span())
         for run in _NAMES.finditer(text)
         if any(word.casefold() in namesakes for word in run[0].split())
-        and not _NO_NAME_BEHIND.search(text, 0, run.start())
+        and not _BEFORE_NO_NAME.search(text, 0, run.start())
         and (
             len(run[0].split()) > 1
-            or _NAME_BEHIND.search(text, 0, run.start())
+            or _BEFORE_NAME.search(text, 0, run.start())
             or _AFTER_NAME.match(text, run.end())
         )
     ]
@@ -151,6 +152,9 @@ def _without(text: str, span: Span, spared: list[Span]) -> Span | None:
     """The span without what is spared at its ends; None where nothing is left."""
     if not any(one.start < span.end and span.start < one.end for one in spared):
         return span
+    # What only held the phrase together doesn't stay behind alone.
+    hollow = (Span(*word.span()) for word in _WORD.finditer(text, span.start, span.end))
+    spared = [*spared, *(one for one in hollow if is_hollow(one.of(text)))]
     start, end = span.start, span.end
     changed = True
     while changed and start < end:
