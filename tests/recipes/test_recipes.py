@@ -63,6 +63,8 @@ def test_a_recipe_file_makes_a_pipeline_of_the_steps_it_names() -> None:
 def test_an_override_replaces_the_file_s_setting() -> None:
     assert load_recipe(FAKE, threshold=0.9, fallback="keep").threshold == 0.9
     assert load_recipe(FAKE, fallback="keep").fallback == "keep"
+    chosen = load_recipe(FAKE, rounds=5, tries=4)
+    assert (chosen.rounds, chosen.tries) == (5, 4)
 
 
 def test_an_override_of_none_replaces_nothing(write: Any) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.fakes import Deleter
 from trustydetox.records import MaskedText, Rewrite
-from trustydetox.spans import Span
+from trustydetox.spans import Edit, Span
 from trustydetox.steps.phrasing import Idioms
 
 
@@ -55,6 +55,23 @@ def test_the_rest_of_a_text_is_left_to_the_other_infiller() -> None:
     [candidates] = Idioms(noting).infill([masked])
     assert candidates[0].text == "what, you bob"
     assert noting.asked == [["idiot"], ["hell", "idiot"]]
+
+
+class Widening:
+    """Takes out a masked word and three characters on each side."""
+
+    def infill(self, masked: Sequence[MaskedText], /) -> list[tuple[Rewrite, ...]]:
+        return [
+            (Rewrite(one.text, tuple(Edit(Span(s.start - 3, s.end + 3), "") for s in one.masked)),)
+            for one in masked
+        ]
+
+
+def test_an_edit_that_touches_a_phrase_gives_way_to_it() -> None:
+    text = "oh, bad what the hell now"
+    masked = MaskedText(text, (Span(4, 7), Span(17, 21)))
+    [(first, *_)] = Idioms(Widening()).infill([masked])
+    assert first.text == "oh, bad what now"
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,32 @@ def test_a_kl_that_explodes_stops_training_and_keeps_the_best(
     assert best == 0 or changed(start, tmp_path / "out", task)
 
 
+class Falling(Reward):
+    """Each step is worth less than the one before; every other answer beats its neighbour."""
+
+    steps = 0
+
+    def of(self, sources: Sequence[str], answers: Sequence[str]) -> list[float]:
+        type(self).steps += 1
+        return [at % 2 - float(self.steps) for at in range(len(answers))]
+
+
+@pytest.mark.parametrize(
+    ("made", "task", "rate"),
+    [(t5, "seq2seq", 1.0), pytest.param(llama, "causal LM", 0.02, marks=pytest.mark.needs("trl"))],
+)
+def test_of_rewards_that_fall_the_first_step_is_kept(
+    tmp_path: Path, made: Callable[[Path], str], task: str, rate: float
+) -> None:
+    start = made(tmp_path / "start")
+    settings = replace(SETTINGS, rate=rate, kl_limit=0.5, steps=20, beta=1e-9)
+    reward = Falling(scorer(), SETTINGS.prompt)
+    history = reinforce(start, SOURCES, reward, settings, tmp_path / "out", lambda line: None)
+    assert len(history.rewards) > 2  # other weights were within the limit too
+    assert history.stopped
+    assert not changed(start, tmp_path / "out", task)
+
+
 def test_a_constant_reward_stops_training_with_the_reason(tmp_path: Path) -> None:
     class Flat:
         def score(self, texts: Sequence[str], /) -> list[Toxicity]:
