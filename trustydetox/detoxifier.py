@@ -27,13 +27,10 @@ from trustydetox.records import (
     Verdict,
     Veto,
 )
-from trustydetox.roles import Attributor, Check, Infiller, Masker, Scorer, SteadyMasker
+from trustydetox.roles import TIE, Attributor, Check, Infiller, Masker, Scorer, SteadyMasker
 from trustydetox.spans import Edit, Span, apply_edits, compose, merge, minimal
 
 Fallback = Literal["drop", "redact", "keep"]
-
-TIE = 2e-3
-"""Two values nearer than this are compared anew, each computed alone."""
 
 ROUNDING = 2e-5
 """Relative distance to a border of rounding within which a value is computed alone."""

@@ -14,6 +14,10 @@ from typing import Any, Protocol, runtime_checkable
 
 from trustydetox.records import Attribution, Finding, MaskedText, Rewrite, Toxicity
 
+TIE = 2e-3
+"""Two values nearer than this are compared anew, each computed alone: what stands in the same batch
+moves a value by less, and must not choose."""
+
 
 class Scorer(Protocol):
     """Says whether a text is toxic: absolute."""

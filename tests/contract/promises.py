@@ -7,9 +7,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from trustydetox.detoxifier import TIE
 from trustydetox.records import Attribution, Finding, MaskedText, Rewrite, Toxicity
-from trustydetox.roles import SteadyMasker
+from trustydetox.roles import TIE, SteadyMasker
 from trustydetox.spans import Edit, Span
 
 TEXTS = (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from trustydetox.errors import ConfigError
 from trustydetox.records import Toxicity
-from trustydetox.roles import Scorer
+from trustydetox.roles import TIE, Scorer
 from trustydetox.steps.viewing import View
 from trustydetox.steps.windowing import ViewOf
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 PIECE = 64
 """Tokens of a text that a bag averages over: of more, one word would no longer be heard."""
 
-_TIE = 2e-3
 _PIECE_OVERLAP = 16
 _BAG_PIECES = 4096  # more at once don't run faster
 
@@ -100,6 +99,6 @@ class Gated:
 
     def _passes(self, text: str, score: Toxicity) -> bool:
         # Float noise of the batch must not choose the scorer.
-        if abs(score.overall - self.limit) <= min(_TIE, self.limit / 10):
+        if abs(score.overall - self.limit) <= min(TIE, self.limit / 10):
             (score,) = self.gate.score([text])
         return score.overall >= self.limit

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from trustydetox.errors import ConfigError, ModelError, did_you_mean
 from trustydetox.records import Toxicity
-from trustydetox.roles import Scorer
+from trustydetox.roles import TIE, Scorer
 from trustydetox.steps.asking import Endpoint
 from trustydetox.steps.classifying import (
     HIGHEST,
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     import numpy
     from numpy.typing import NDArray
     from torch import Tensor
-
-_TIE = 2e-3
 
 
 @dataclass(frozen=True)
@@ -148,7 +146,7 @@ class WorstSentence:
 
     def _is_above(self, text: str, score: Toxicity) -> bool:
         # Float noise of the batch must not choose.
-        if abs(score.overall - self.above) <= _TIE:
+        if abs(score.overall - self.above) <= TIE:
             (score,) = self.scorer.score([text])
         return score.overall >= self.above
 
