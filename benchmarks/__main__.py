@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import corpus, exporting, models, results, runs, serving, startup, trained
+from benchmarks import corpus, experts, exporting, models, results, runs, serving, startup, trained
 from benchmarks.machine import this_machine
 
 RESULTS = Path(__file__).with_name("results")
@@ -40,6 +40,10 @@ def main() -> None:
         "outside": lambda: runs.outside_the_models(asked.rows),
         "speed": lambda: runs.speed(asked.rows),
         "memory": lambda: runs.memory(asked.memory_rows),
+        "divergence": lambda: experts.divergence(max(1, asked.rows // 250)),
+        "filling": lambda: experts.filling((max(1, asked.rows // 100), max(1, asked.rows // 10))),
+        "gate": lambda: experts.whole(asked.rows // 5),
+        "expert-memory": experts.memory,
         "identifier": lambda: trained.identifier(asked.rows),
         "reinforcing": trained.reinforcing,
         "kills": lambda: corpus.kills(max(1, asked.rows // 20)),

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import (
     BartConfig,
     BartForConditionalGeneration,
@@ -26,6 +24,7 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
+from proof import bytepairs
 from tests.networks import tiny_tokenizer
 
 SIZES: dict[str, Any] = {
@@ -58,37 +57,9 @@ def word_pieces() -> PreTrainedTokenizerFast:
     )
 
 
-@cache
-def _byte_pairs() -> str:
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=330,
-        special_tokens=["<s>", "<pad>", "</s>", "<unk>", "<mask>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator([f" {line}" for line in LINES], trainer)
-    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
-    return str(tokenizer.to_str())
-
-
-def byte_pairs() -> PreTrainedTokenizerFast:
+def byte_pairs() -> Any:
     """RoBERTa's and BART's kind: bytes, the space before a word is part of its first piece."""
-    from tokenizers import AddedToken
-
-    return PreTrainedTokenizerFast(
-        tokenizer_object=Tokenizer.from_str(_byte_pairs()),
-        bos_token="<s>",
-        cls_token="<s>",
-        eos_token="</s>",
-        sep_token="</s>",
-        pad_token="<pad>",
-        unk_token="<unk>",
-        mask_token=AddedToken("<mask>", lstrip=True, special=True),
-        model_max_length=512,
-    )
+    return bytepairs.byte_pairs([f" {line}" for line in LINES], size=330, longest=512)
 
 
 def save(
