@@ -77,10 +77,10 @@ pythons:
 	build/$$p/bin/python -m pytest -q tests/core --ignore=tests/core/test_public.py || exit 1; \
 	else echo "SKIPPED: the core on $$p, which is not here"; fi; done
 
-bench: $(VENV)/dev.stamp
+bench: $(VENV)/all.stamp
 	$(BIN)/python -m benchmarks
 
-bench-corpus: $(VENV)/dev.stamp
+bench-corpus: $(VENV)/all.stamp
 	$(BIN)/python -m benchmarks kills growth scaling memory -o benchmarks/results/corpus
 
 prove: $(VENV)/dev.stamp
