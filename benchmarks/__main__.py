@@ -7,7 +7,18 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import corpus, experts, exporting, models, results, runs, serving, startup, trained
+from benchmarks import (
+    corpus,
+    experts,
+    exporting,
+    models,
+    results,
+    runs,
+    serving,
+    startup,
+    trained,
+    tuning,
+)
 from benchmarks.machine import this_machine
 
 RESULTS = Path(__file__).with_name("results")
@@ -52,6 +63,8 @@ def main() -> None:
         "serving": lambda: serving.serving(asked.rows // 2),
         "overload": lambda: serving.overload(asked.rows),
         "soak": lambda: serving.soak(asked.soak_minutes),
+        "wrapper": tuning.wrapper,
+        "qlora-memory": tuning.memory,
         "export": exporting.peak,
     }
     unknown = set(asked.names) - set(benchmarks)

@@ -31,6 +31,7 @@ _CLEAN = """
 import sys
 from functools import partial
 from pathlib import Path
+from benchmarks.machine import peak_kib
 from tests.fakes import Replacer, detoxifier
 from trustydetox.corpus import clean_file
 from trustydetox.corpus.engines.workers import Workers
@@ -41,9 +42,7 @@ if workers == 1:
 else:
     with Workers(make, workers, threshold=0.5, fallback="drop") as engine:
         clean_file(source, out, shard_rows=shard_rows, detoxifier=engine)
-# Not ru_maxrss: that begins with the peak of whoever started this process.
-status = Path("/proc/self/status").read_text().splitlines()
-print(next(line.split()[1] for line in status if line.startswith("VmHWM")))
+print(peak_kib())
 """
 
 _SCORE = """

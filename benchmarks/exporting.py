@@ -35,27 +35,32 @@ tuned.save_pretrained(adapter)
 """
 # Everything is imported, and a kernel of bitsandbytes loaded, before the baseline is read.
 _MERGE = """
-import resource, sys, torch
+import sys, torch
 from pathlib import Path
+from benchmarks.machine import peak_kib
 import bitsandbytes, peft, transformers.models.opt.modeling_opt
 from trustydetox.training import merge_adapter
 base, adapter, out = map(Path, sys.argv[1:])
 bitsandbytes.functional.quantize_4bit(torch.zeros(64, 64), quant_type="nf4")
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-before = peak()
+before = peak_kib()
 quantization = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4",
     "bnb_4bit_use_double_quant": True,
     "llm_int8_skip_modules": ["lm_head", "project_in", "project_out"]}
 merge_adapter(adapter, out, quantization=quantization)
-print(peak() - before, (out / "model.safetensors").stat().st_size // 1024)
+print(peak_kib() - before, (out / "model.safetensors").stat().st_size // 1024)
 """
+
+
+def save_opt_350m(base: Path, adapter: Path) -> None:
+    """A model of OPT-350m's shape and a LoRA adapter for it, in float16, with random weights."""
+    subprocess.run([sys.executable, "-c", _MAKE, str(base), str(adapter)], check=True)
 
 
 def peak() -> list[Found]:
     """Peak memory above that of the imports, as a share of the float16 model that comes out."""
     with TemporaryDirectory() as folder:
-        base, adapter, out = (str(Path(folder) / name) for name in ("base", "adapter", "out"))
-        subprocess.run([sys.executable, "-c", _MAKE, base, adapter], check=True)
+        base, adapter, out = (Path(folder) / name for name in ("base", "adapter", "out"))
+        save_opt_350m(base, adapter)
         done = subprocess.run(
             [sys.executable, "-c", _MERGE, base, adapter, out],
             capture_output=True,

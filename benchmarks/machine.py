@@ -5,12 +5,25 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import resource
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 PACKAGES = ("torch", "transformers", "tokenizers", "captum", "numpy", "pyarrow")
+
+
+def peak_kib() -> int:
+    """Most memory that this process has held so far, in KiB.
+
+    Where the kernel tells it, not `ru_maxrss`: that begins with the peak of whoever started the
+    process.
+    """
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.is_file() else []
+    peaks = [int(line.split()[1]) for line in lines if line.startswith("VmHWM:")]
+    return peaks[0] if peaks else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 @dataclass(frozen=True)

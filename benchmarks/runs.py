@@ -128,17 +128,13 @@ def _passes_timed(detoxifier: Detoxifier, clock: _Clock) -> Detoxifier:
     )
 
 
-# A child reads its own peak: the parent's, which holds torch, would be counted in else.
 _CLEAN = """
-import resource, sys
-from pathlib import Path
+import sys
+from benchmarks.machine import peak_kib
 from trustydetox.corpus import clean_file
 from trustydetox.recipes import load_recipe
 clean_file(sys.argv[1], sys.argv[2], detoxifier=load_recipe("mini"))
-status = Path("/proc/self/status")
-lines = status.read_text().splitlines() if status.is_file() else []
-peaks = [int(line.split()[1]) for line in lines if line.startswith("VmHWM:")]
-print(peaks[0] if peaks else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(peak_kib())
 """
 
 
