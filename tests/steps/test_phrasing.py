@@ -12,6 +12,9 @@ from tests.fakes import Deleter
 from trustydetox.records import MaskedText, Rewrite
 from trustydetox.spans import Edit, Span
 from trustydetox.steps.phrasing import Idioms
+from trustydetox.steps.viewing import KnownWords
+
+KNOWN = KnownWords.of(["idiot", "thug", "damn"])
 
 
 @dataclass
@@ -40,10 +43,17 @@ def masking(text: str, *words: str) -> MaskedText:
         ("it is cold as hell.", "hell", "it is cold."),
         ("a pain in the ass", "ass", "a nuisance"),
         ("for fuck’s sake, go", "fuck", "for goodness' sake, go"),
+        ("laughing her ass off", "ass", "laughing"),
+        # What only makes the next word strong goes, and that word stays.
+        ("carry their fucking inhalers", "fucking", "carry their inhalers"),
+        ("them damn mosquitoes", "damn mosquitoes", "them mosquitoes"),
+        ("Bloody phones are loud", "Bloody", "Phones are loud"),
+        ("a cheap ass phone", "ass", "a cheap phone"),
+        ("a long-ass way", "ass", "a long way"),
     ],
 )
 def test_a_set_phrase_is_said_in_other_words(text: str, word: str, said: str) -> None:
-    [candidates] = Idioms(Deleter()).infill([masking(text, word)])
+    [candidates] = Idioms(Deleter(), KNOWN).infill([masking(text, word)])
     assert candidates[0].text == said
     # The other infiller's candidates come behind it.
     assert candidates[1:] == Deleter().infill([masking(text, word)])[0]
@@ -52,7 +62,7 @@ def test_a_set_phrase_is_said_in_other_words(text: str, word: str, said: str) ->
 def test_the_rest_of_a_text_is_left_to_the_other_infiller() -> None:
     noting = Noting()
     masked = masking("what the hell, you idiot bob", "hell", "idiot")
-    [candidates] = Idioms(noting).infill([masked])
+    [candidates] = Idioms(noting, KNOWN).infill([masked])
     assert candidates[0].text == "what, you bob"
     assert noting.asked == [["idiot"], ["hell", "idiot"]]
 
@@ -70,7 +80,7 @@ class Widening:
 def test_an_edit_that_touches_a_phrase_gives_way_to_it() -> None:
     text = "oh, bad what the hell now"
     masked = MaskedText(text, (Span(4, 7), Span(17, 21)))
-    [(first, *_)] = Idioms(Widening()).infill([masked])
+    [(first, *_)] = Idioms(Widening(), KNOWN).infill([masked])
     assert first.text == "oh, bad what now"
 
 
@@ -84,13 +94,21 @@ def test_an_edit_that_touches_a_phrase_gives_way_to_it() -> None:
         ("run when the crap hits the fan", "crap"),
         ("I don't like crap", "crap"),
         ("it is where the crap is", "crap"),
-        ("I give a damned cat", "damned"),
+        ("I give a damnable cat", "damnable"),
+        # Oaths that make nothing strong, and one beside a word that is toxic itself.
+        ("damn it all", "damn"),
+        ("stop fucking around", "fucking"),
+        ("you are so fucking", "fucking"),
+        ("so fucking\nyou", "fucking"),
+        ("the fucking idiot", "fucking idiot"),
+        ("the fucking thugs", "fucking thugs"),
+        ("kiss my cheap ass", "ass"),
     ],
 )
 def test_where_no_masked_phrase_is_the_other_infiller_is_asked_once(text: str, word: str) -> None:
     noting = Noting()
     masked = masking(text, word)
-    assert Idioms(noting).infill([masked]) == Deleter().infill([masked])
+    assert Idioms(noting, KNOWN).infill([masked]) == Deleter().infill([masked])
     assert len(noting.asked) == 1
 
 
@@ -100,5 +118,7 @@ def test_texts_stay_apart() -> None:
         masking("give a damn", "damn"),
         masking("idiot, give a damn", "idiot", "damn"),
     ]
-    assert Idioms(Deleter()).infill(texts) == [Idioms(Deleter()).infill([one])[0] for one in texts]
-    assert Idioms(Deleter()).infill([]) == []
+    assert Idioms(Deleter(), KNOWN).infill(texts) == [
+        Idioms(Deleter(), KNOWN).infill([one])[0] for one in texts
+    ]
+    assert Idioms(Deleter(), KNOWN).infill([]) == []

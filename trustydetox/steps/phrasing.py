@@ -1,9 +1,12 @@
-"""Set phrases around an oath, said in other words: no single word of them can be taken out."""
+"""Oaths that insult nobody: set phrases, and words that only make others strong.
+
+No single word of a set phrase can be taken out, so all of it is said in other words; the others go.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -15,6 +18,7 @@ from trustydetox.records import MaskedText, Rewrite
 from trustydetox.roles import Infiller
 from trustydetox.spans import Span
 from trustydetox.steps.infilling import mended
+from trustydetox.steps.viewing import KnownWords
 
 _MOST = 4
 
@@ -24,16 +28,19 @@ class Idioms:
     """Set phrases in other words, the rest by another infiller; then that infiller's candidates.
 
     `they don't give a damn about it` becomes `they don't care about it`, where a word alone would
-    leave a hole or a patch. The list is in `idioms.yaml`, and English. Only a phrase that a masked
-    span touches is changed. Texts with such a phrase and another masked span ask the infiller
+    leave a hole or a patch, and `fucking inhalers` becomes `inhalers`, where people seldom say
+    another word instead. The list is in `idioms.yaml`, and English. Only a phrase that a masked
+    span touches is changed, and a word that makes others strong only where that span holds no
+    known toxic word beside it. Texts with such a phrase and another masked span ask the infiller
     twice.
     """
 
     infiller: Infiller
+    known: KnownWords
 
     def infill(self, masked: Sequence[MaskedText], /) -> list[tuple[Rewrite, ...]]:
         """The infiller's candidates per text, behind those with phrases in other words."""
-        said = [_found(one) for one in masked]
+        said = [_found(one, self.known) for one in masked]
         rest = [_without(one, phrases) for one, phrases in zip(masked, said, strict=True)]
         asked = [one for one, phrases in zip(rest, said, strict=True) if phrases and one.masked]
         mended_rest = iter(self.infiller.infill(asked) if asked else [])
@@ -49,14 +56,27 @@ class Idioms:
         return found
 
 
-def _found(masked: MaskedText) -> list[tuple[Span, str]]:
+def _found(masked: MaskedText, known: KnownWords) -> list[tuple[Span, str]]:
     """The set phrases that a masked span touches, in order, and what is said instead."""
-    pattern, instead = _phrases()
-    return [
-        (Span(*match.span()), instead[_normal(match[0])])
-        for match in pattern.finditer(masked.text)
-        if any(span.start < match.end() and match.start() < span.end for span in masked.masked)
-    ]
+    phrases = _phrases()
+    found = []
+    for match in phrases.pattern.finditer(masked.text):
+        phrase = Span(*match.span())
+        spans = [s for s in masked.masked if s.start < phrase.end and phrase.start < s.end]
+        is_mild = match["strong"] is None or not any(
+            known.knows(word) or known.knows(word.removesuffix("s"))
+            for span in spans
+            for word in _words_beside(masked.text, span, phrase)
+        )
+        if spans and is_mild:
+            found.append((phrase, phrases.instead[_normal(match[0])]))
+    return found
+
+
+def _words_beside(text: str, span: Span, phrase: Span) -> list[str]:
+    """The words of a span that aren't the phrase's."""
+    before, after = text[span.start : phrase.start], text[phrase.end : span.end]
+    return _WORD.findall(f"{before} {after}")
 
 
 def _without(masked: MaskedText, phrases: Sequence[tuple[Span, str]]) -> MaskedText:
@@ -87,19 +107,47 @@ def _normal(phrase: str) -> str:
     return " ".join(phrase.casefold().replace("’", "'").split())
 
 
+@dataclass(frozen=True, slots=True)
+class _Phrases:
+    """What finds a phrase (group `strong`: one that makes the next word strong), what is said."""
+
+    pattern: re.Pattern[str]
+    instead: Mapping[str, str]
+
+
 @cache
-def _phrases() -> tuple[re.Pattern[str], dict[str, str]]:
-    """What finds a phrase, and what is said instead of each."""
+def _phrases() -> _Phrases:
     read: dict[str, Any] = yaml.safe_load(
         files("trustydetox.steps").joinpath("idioms.yaml").read_text("utf-8")
     )
-    instead = {
-        phrase.format(**dict.fromkeys(read["words"], word)): new or ""
-        for phrase, new in read["idioms"].items()
-        for word in next((w for name, w in read["words"].items() if f"{{{name}}}" in phrase), [""])
-    }
-    words = (
-        r"[^\S\n]+".join(map(re.escape, phrase.split())).replace("'", "['’]")
-        for phrase in sorted(instead, key=len, reverse=True)
+    idioms, strong = (_spelt(read[kind], read["words"]) for kind in ("idioms", "intensifiers"))
+    ends = "|".join(map(re.escape, read["not_strong_before"]))
+    return _Phrases(
+        re.compile(
+            rf"(?<![\w'’])(?:(?:{_any_of(idioms)})(?![\w'’])"
+            rf"|(?P<strong>{_any_of(strong)})(?=[^\S\n]+(?!(?:{ends})(?![\w'’]))[^\W\d_]))",
+            re.IGNORECASE,
+        ),
+        strong | idioms,
     )
-    return re.compile(rf"(?<![\w'’])(?:{'|'.join(words)})(?![\w'’])", re.IGNORECASE), instead
+
+
+def _spelt(phrases: Mapping[str, str | None], words: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Each phrase with each word of the list that it names."""
+    return {
+        phrase.format(**{name: word}): (new or "").format(**{name: word})
+        for phrase, new in phrases.items()
+        for name in [next((one for one in words if f"{{{one}}}" in phrase), "")]
+        for word in words.get(name, ("",))
+    }
+
+
+def _any_of(phrases: Collection[str]) -> str:
+    """A pattern of any of them, the longest first; between words may be any space in a line."""
+    return "|".join(
+        r"[^\S\n]+".join(map(re.escape, phrase.split())).replace("'", "['’]")
+        for phrase in sorted(phrases, key=len, reverse=True)
+    )
+
+
+_WORD = re.compile(r"\w+")
