@@ -44,6 +44,7 @@ def masking(text: str, *words: str) -> MaskedText:
         ("a pain in the ass", "ass", "a nuisance"),
         ("for fuck’s sake, go", "fuck", "for goodness' sake, go"),
         ("laughing her ass off", "ass", "laughing"),
+        ("fuck it, we fucked it up", "fuck", "forget it, we messed it up"),
         # What only makes the next word strong goes, and that word stays.
         ("carry their fucking inhalers", "fucking", "carry their inhalers"),
         ("them damn mosquitoes", "damn mosquitoes", "them mosquitoes"),
