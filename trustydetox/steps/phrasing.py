@@ -28,7 +28,7 @@ class Idioms:
     """Set phrases in other words, the rest by another infiller; then that infiller's candidates.
 
     `they don't give a damn about it` becomes `they don't care about it`, where a word alone would
-    leave a hole or a patch, and `fucking inhalers` becomes `inhalers`, where people seldom say
+    leave a hole or a patch, and `bloody phones` becomes `phones`, where people seldom say
     another word instead. The list is in `idioms.yaml`, and English. Only a phrase that a masked
     span touches is changed, and a word that makes others strong only where that span holds no
     known toxic word beside it. Texts with such a phrase and another masked span ask the infiller
