@@ -31,6 +31,9 @@ VOCABULARY = 50265
 BUCKETS = ((10, 15), (16, 25), (26, 40))
 """Tokens of a text, both ends included, without the special ones."""
 
+TOXIC = 0.05
+"""Share of the texts of `whole` that are toxic."""
+
 MASKED = 2
 """Pieces that are masked in each text that is filled: a word, more often than not."""
 
@@ -65,14 +68,14 @@ def filling(texts: Sequence[int]) -> list[Found]:
     return found
 
 
-def whole(texts: int, toxic: float = 0.05) -> list[Found]:
+def whole(texts: int) -> list[Found]:
     """Recipe `mini` against a classifier in front of TMaRCo: what each costs, not how well it does.
 
     The classifier has RoBERTa-base's shape and random weights too, so the rows that it lets through
     are those known to be toxic.
     """
     calm = [text for text in rows.short(2 * texts) if "idiot" not in text]
-    several = int(toxic * texts)
+    several = int(TOXIC * texts)
     made = [*rows.toxic(several), *calm[: texts - several]]
     mini = load_recipe("mini")
     with _shelf() as shelf:
@@ -90,7 +93,7 @@ def whole(texts: int, toxic: float = 0.05) -> list[Found]:
     return [
         Found("a RoBERTa gate, then TMaRCo's loop, against recipe mini", "times mini's CPU time",
               ratio(timings["peer"].cpu, timings["mini"].cpu), ">= 10",
-              f"{texts} texts, {toxic:.0%} toxic, experts of BART-base's shape (TMaRCo's own are of"
+              f"{texts} texts, {TOXIC:.0%} toxic, experts of BART-base's shape (TMaRCo's own are of"
               " BART-large's, about three times the work); cost alone: the weights are random",
               timings["mini"].load)
     ]  # fmt: skip

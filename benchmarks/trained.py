@@ -164,7 +164,7 @@ def _insulting_causal(folder: Path) -> str:
 
 
 def _toxicity(model: str, asked: list[str], settings: Settings, judge: BagScorer) -> float:
-    loaded = load("causal LM" if not is_encoder_decoder(model) else "seq2seq", model)
+    loaded = load("seq2seq" if is_encoder_decoder(model) else "causal LM", model)
     answers = generate(loaded.model, loaded.tokenizer, asked, settings)
     return statistics.mean(score.overall for score in judge.score(answers))
 

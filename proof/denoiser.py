@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
 from transformers import BartConfig, BartForConditionalGeneration
 
-from proof.__main__ import say
 from proof.bytepairs import byte_pairs
 from proof.rows import pretraining_texts
 from trustydetox.training.denoising import Denoising, train_expert
@@ -22,6 +23,8 @@ SOURCES = {"goemotions": 50000, "lm_self_dialogue": 5000, "lm_tatoeba_en": 40000
 
 WIDTH, LAYERS, HEADS, PIECES, LONGEST = 256, 3, 4, 6000, 256
 HELD_BACK = 1000
+
+say = partial(print, file=sys.stderr, flush=True)
 
 
 def main() -> None:
