@@ -396,6 +396,7 @@ def test_a_run_leaves_adapter_model_card_and_facts(done: Path) -> None:
     assert "nothing was cleaned" in card
     assert not any(text in card for text in TEXTS)
     AutoModelForCausalLM.from_pretrained(done / "merged")
+    assert not [path for folder in (done, done / "merged") for path in folder.glob("*.bin")]
 
 
 def test_results_go_into_the_card(done: Path, tmp_path: Path) -> None:

@@ -133,7 +133,8 @@ def train_expert(
     after = float(trainer.evaluate()["eval_loss"])
     if not numpy.isfinite(after):
         raise ConfigError(f"{folder.name}: the loss is no number any more; lower the rate")
-    trainer.save_model(str(folder))
+    # Not the trainer's own way, which leaves a pickle of its settings beside the weights.
+    model.save_pretrained(str(folder))
     if not settings.lora:
         tokenizer.save_pretrained(folder)
     _remove(folder / "checkpoints")

@@ -166,6 +166,7 @@ def train(
     trainer.save_model(str(out))
     if not trainer.is_world_process_zero():
         return out
+    (out / "training_args.bin").unlink(missing_ok=True)  # a pickle, which nobody needs
     _name_base(out, settings)
     plan["training"] = _history(trainer)
     if merge and settings.lora is not None:
