@@ -82,8 +82,8 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
 def test_settings_are_copied_as_what_runs() -> None:
     knobs = Knobs("mini", 0.35, "redact")
     assert knobs.command() == (
-        "trustydetox clean rows.jsonl -o clean.jsonl --recipe mini --threshold 0.35 "
-        "--fallback redact"
+        "trustydetox clean rows.jsonl -o clean.jsonl \\\n"
+        "  --recipe mini --threshold 0.35 --fallback redact"
     )
     assert yaml.safe_load(knobs.yaml()) == {
         "recipe": "mini",

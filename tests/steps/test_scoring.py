@@ -9,6 +9,7 @@ import pytest
 
 from tests.networks import tiny_guide
 from trustydetox.embedded.ngrams import NgramWeights
+from trustydetox.errors import ConfigError
 from trustydetox.records import Toxicity
 from trustydetox.steps.scoring import EncoderScorer, NgramScorer, WorstSentence, ngram_slots
 from trustydetox.steps.viewing import View
@@ -79,6 +80,27 @@ def test_only_long_texts_that_are_toxic_enough_are_read_by_sentences() -> None:
         *(0.25, 0.5, 0.25)
     ]
     assert adding.asked[3:] == ["mild. ", "mild. ", "Oh. ", "Bye"]
+
+
+@pytest.mark.parametrize(
+    ("text", "overall"),
+    [
+        ("mild mild mild. Oh. Oh. Bye", 0.5),
+        ("mild mild mild mild. Oh. Oh. Bye", 1.0),
+        ("mild. Oh. Oh. Bye", 0.1),  # below what is read by sentences: doubted all the same
+        ("mild mild mild. Oh. Oh.", 0.75),  # three sentences are not long
+    ],
+)
+def test_a_long_text_needs_a_worse_sentence(text: str, overall: float) -> None:
+    (found,) = WorstSentence(scorer=Adding(), above=0.3, sure=0.75).score([text])
+    assert found.overall == pytest.approx(overall)
+    assert found.by_label == {"insult": min(0.25 * text.count("mild"), 1.0) / 2}
+
+
+@pytest.mark.parametrize("sure", [0.49, 1.0])
+def test_how_sure_is_a_share_of_one_half_or_more(sure: float) -> None:
+    with pytest.raises(ConfigError, match=r"sure must be in \[0\.5, 1\)"):
+        WorstSentence(scorer=Adding(), sure=sure)
 
 
 def test_the_network_of_the_other_scorer_can_be_looked_into() -> None:

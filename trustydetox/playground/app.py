@@ -75,9 +75,12 @@ def build_playground(folder: Path) -> tuple[gradio.Blocks, dict[str, Any]]:
                     interactive=False,
                     wrap=True,
                     max_height=420,
-                    column_widths=[70, 140, 110, 100, 80, 320, 320],
+                    column_widths=[48, 96, 108, 88, 72, 272, 272],
+                    visible=False,
                 )
-                taken = gr.File(label="To take along", interactive=False, file_count="multiple")
+                taken = gr.File(
+                    label="To take along", interactive=False, file_count="multiple", visible=False
+                )
         with gr.Row():
             with gr.Column(min_width=240):
                 recipe = gr.Dropdown(recipe_names(), value="mini", label="Recipe")
@@ -115,7 +118,7 @@ def build_playground(folder: Path) -> tuple[gradio.Blocks, dict[str, Any]]:
             except DetoxError as error:
                 raise gr.Error(str(error), print_exception=False) from error
 
-        def cleaned(path: str | None, *settings: Any) -> tuple[str, Any, list[str]]:
+        def cleaned(path: str | None, *settings: Any) -> tuple[str, Any, Any]:
             if path is None:
                 raise gr.Error("Choose a file first.", print_exception=False)
             try:
@@ -124,7 +127,12 @@ def build_playground(folder: Path) -> tuple[gradio.Blocks, dict[str, Any]]:
                 # The upload lies under a name that says nothing to whoever chose it.
                 said = str(error).replace(path, Path(path).name)
                 raise gr.Error(said, print_exception=False) from error
-            return batch.said, [list(line) for line in batch.table], list(map(str, batch.files))
+            lines = [list(line) for line in batch.table]
+            return (
+                batch.said,
+                gr.update(value=lines, visible=bool(lines)),
+                gr.update(value=list(map(str, batch.files)), visible=True),
+            )
 
         def copied(*settings: Any) -> tuple[str, str, str]:
             chosen = Knobs(*settings)

@@ -47,7 +47,7 @@ class Knobs:
     def command(self) -> str:
         """The same for a file, on the command line."""
         return (
-            f"trustydetox clean rows.jsonl -o clean.jsonl --recipe {self.recipe} "
+            f"trustydetox clean rows.jsonl -o clean.jsonl \\\n  --recipe {self.recipe} "
             f"--threshold {self.threshold} --fallback {self.fallback}"
         )
 

@@ -28,7 +28,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 BATCH_TOKENS = 4096
-"""Tokens of the rows that are encoded together."""
+"""Most tokens of the rows that are encoded together."""
+
+SHORTEST = 0.8
+"""Length of a batch's shortest row as a share of its longest, from `FEWEST` rows on."""
+
+FEWEST = 8
+"""Rows that a processor is busy with; cutting batches finer than this saves nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +139,9 @@ class Experts:
         batch: list[int] = []
         for at in reversed(order):
             longest = len(rows[batch[0]].ids) if batch else 0
-            if batch and (len(batch) + 1) * longest > most:
+            is_full = (len(batch) + 1) * longest > most
+            is_padding = len(batch) >= FEWEST and len(rows[at].ids) < SHORTEST * longest
+            if batch and (is_full or is_padding):
                 yield batch
                 batch = []
             batch.append(at)
@@ -225,6 +233,6 @@ _GROUPS = 6  # more cut the decoder's work closer, fewer keep the processor busi
 def _alike(lengths: Sequence[int]) -> Iterator[list[int]]:
     """Places of rows of about the same length, the shortest first."""
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
-    size = max(8, -(-len(lengths) // _GROUPS))
+    size = max(FEWEST, -(-len(lengths) // _GROUPS))
     for start in range(0, len(order), size):
         yield order[start : start + size]

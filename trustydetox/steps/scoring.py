@@ -112,10 +112,15 @@ class WorstSentence:
     """The toxicity by another scorer; a long text is at most as toxic as its worst sentence.
 
     Sentences that are harmless one by one add up: of 33 long comments that people found harmless
-    the embedded guide alone calls 26 toxic, and 14 with this limit (jigsaw_sample_demo).
+    the embedded guide alone calls 26 toxic, and 14 with this limit (jigsaw_sample_demo). And the
+    more sentences there are, the likelier one looks toxic by chance, so that a long text's odds
+    may be divided: of 482 long harmless comments of jigsaw_sample_demo and jigsaw_sample_detoxify
+    22.6 % are found toxic without and 13.7 % with `sure` at 0.7, of 52 toxic ones 90 and 81 %.
 
     above: texts that `scorer` finds less toxic than this aren't read by sentences.
     long: from how many sentences on a text is.
+    sure: the toxicity of the worst sentence at which a long text is as likely toxic as not; 0.5
+        leaves its odds as they are.
 
     Costs `scorer` a second pass over the long texts that it finds toxic.
     """
@@ -123,6 +128,11 @@ class WorstSentence:
     scorer: Scorer
     above: float = 0.3
     long: int = LONG
+    sure: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0.5 <= self.sure < 1.0:
+            raise ConfigError(f"sure must be in [0.5, 1), got {self.sure}")
 
     @property
     def guide(self) -> Judging:
@@ -134,15 +144,22 @@ class WorstSentence:
         """One toxicity per text, no label over the one of the sentence where it is the highest."""
         found = self.scorer.score(texts)
         parts = {
-            index: [span.of(texts[index]) for span in said]
-            for index, score in enumerate(found)
-            if len(said := said_in(texts[index])) >= self.long
-            and self._is_above(texts[index], score)
+            index: [span.of(text) for span in said]
+            for index, text in enumerate(texts)
+            if len(said := said_in(text)) >= self.long
         }
-        scores = iter(self.scorer.score([part for each in parts.values() for part in each]))
-        for index, each in parts.items():
+        read = {i: each for i, each in parts.items() if self._is_above(texts[i], found[i])}
+        scores = iter(self.scorer.score([part for each in read.values() for part in each]))
+        for index, each in read.items():
             found[index] = _capped(found[index], [next(scores) for _ in each])
+        for index in parts:
+            found[index] = Toxicity(self._doubted(found[index].overall), found[index].by_label)
         return found
+
+    def _doubted(self, overall: float) -> float:
+        """The probability with its odds divided by those of `sure`."""
+        odds = overall * (1.0 - self.sure)
+        return odds / (odds + (1.0 - overall) * self.sure)
 
     def _is_above(self, text: str, score: Toxicity) -> bool:
         # Float noise of the batch must not choose.

@@ -2,6 +2,7 @@
 const cards = [...document.querySelectorAll("#cards > article")];
 const search = document.getElementById("search");
 const shown = document.getElementById("shown");
+const none = document.getElementById("none");
 const words = cards.map((card) => card.textContent.toLowerCase());
 
 function filter() {
@@ -13,6 +14,7 @@ function filter() {
     count += !card.hidden;
   });
   shown.textContent = `${count} of ${cards.length}`;
+  none.hidden = count > 0;
 }
 
 function move(step) {
