@@ -8,12 +8,14 @@ import torch
 
 from tests.fakes import WordAttributor, WordScorer
 from tests.networks import tiny_guide
+from trustydetox.errors import ConfigError
 from trustydetox.steps.attributing import (
     GradientXActivation,
     IntegratedGradients,
     LeaveOneOut,
     TokenHead,
     ToxicSentences,
+    WordPrior,
 )
 from trustydetox.steps.viewing import DetectionView, KnownWords, View
 
@@ -134,6 +136,36 @@ def test_a_guide_is_frozen() -> None:
     with pytest.raises(AttributeError):
         GUIDE.labels = ()  # type: ignore[misc]
     assert replace(GUIDE, labels=()).labels == ()
+
+
+PRIOR = WordPrior(
+    WordAttributor({"idiot": 0.2, "1diot": 0.2, "report": 0.2}),
+    KnownWords.of(["idiot", "fool"]),
+    DetectionView(KnownWords.of(["idiot"])),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "weights"),
+    [
+        ("Idiot report fool", [0.6, 0.2, 0.0]),  # odds of 1 to 4 become 6 to 4; of nothing, nothing
+        ("an 1diot, a report", [0.0, 0.6, 0.0, 0.2]),
+        ("idiot. Oh. Oh.", [0.6, 0.0, 0.0]),
+        ("idiot. Oh. Oh. Bye", [0.2, 0.0, 0.0, 0.0]),  # a long text keeps its weights
+    ],
+)
+def test_known_words_need_less_of_a_reason(text: str, weights: list[float]) -> None:
+    [found] = PRIOR.attribute([text])
+    assert list(found.weights) == pytest.approx(weights)
+    assert found.units == PRIOR.attributor.attribute([text])[0].units
+    # The control: other words, and the same word where nothing multiplies its odds.
+    [same] = replace(PRIOR, odds=1.0).attribute([text])
+    assert list(same.weights) == pytest.approx(list(PRIOR.attributor.attribute([text])[0].weights))
+
+
+def test_odds_are_multiplied_by_something() -> None:
+    with pytest.raises(ConfigError, match="odds must be above 0"):
+        replace(PRIOR, odds=0.0)
 
 
 SENTENCES = ToxicSentences(

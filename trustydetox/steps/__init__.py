@@ -36,6 +36,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "attributors": {
         "token-head": f"{_ATTRIBUTING}:TokenHead",
         "toxic-sentences": f"{_ATTRIBUTING}:ToxicSentences",
+        "word-prior": f"{_ATTRIBUTING}:WordPrior",
         "integrated-gradients": f"{_ATTRIBUTING}:IntegratedGradients",
         "gradient-x-activation": f"{_ATTRIBUTING}:GradientXActivation",
         "leave-one-out": f"{_ATTRIBUTING}:LeaveOneOut",

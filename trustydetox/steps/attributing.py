@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from trustydetox.errors import ConfigError
 from trustydetox.records import Attribution
 from trustydetox.roles import Attributor, Scorer
 from trustydetox.spans import Span
 from trustydetox.steps.sentences import LONG, said_in
-from trustydetox.steps.viewing import View
+from trustydetox.steps.viewing import KnownWords, View
 from trustydetox.steps.windowing import (
     Judging,
     Marking,
@@ -51,6 +52,48 @@ class TokenHead:
                 return self.marker.tokens(ids, mask)[:, :, 0].sigmoid()
 
         return _attributed(self.marker, self.view, texts, weights, max)
+
+
+@dataclass(frozen=True)
+class WordPrior:
+    """The weights of another attributor, the odds of known toxic words times `odds`.
+
+    A word that people marked in other texts needs less of a reason here, and what is left of such
+    words is what a reader of a mended text finds first: in 3 of 286 rewrites (paradetox, pairs
+    from which nothing is learned) one was left without this, and none with it. A text of `long`
+    sentences or more keeps its weights: there such a word is often spoken of, not used.
+
+    Weights are taken for probabilities, of a marked word.
+    """
+
+    attributor: Attributor
+    known: KnownWords
+    view: ViewOf = View.of
+    odds: float = 6.0
+    long: int = LONG
+
+    def __post_init__(self) -> None:
+        if not self.odds > 0.0:
+            raise ConfigError(f"odds must be above 0, got {self.odds}")
+
+    def attribute(self, texts: Sequence[str], /) -> list[Attribution]:
+        """One attribution per text, in the units of the other attributor, weights in [0, 1]."""
+        return [self._raised(found) for found in self.attributor.attribute(texts)]
+
+    def _raised(self, found: Attribution) -> Attribution:
+        if len(said_in(found.text)) >= self.long:
+            return found
+        view = self.view(found.text)
+        known = {
+            view.original(start, end)
+            for start, end in words_of(view)
+            if self.known.knows(view.text[start:end])
+        }
+        weights = (
+            self.odds * weight / (self.odds * weight + 1.0 - weight) if unit in known else weight
+            for unit, weight in zip(found.units, found.weights, strict=True)
+        )
+        return Attribution(found.text, found.units, tuple(weights))
 
 
 @dataclass(frozen=True)
