@@ -33,7 +33,7 @@ BATCH_TOKENS = 4096
 SHORTEST = 0.8
 """Length of a batch's shortest row as a share of its longest, from `FEWEST` rows on."""
 
-FEWEST = 8
+FEWEST = 24
 """Rows that a processor is busy with; cutting batches finer than this saves nothing."""
 
 
