@@ -124,6 +124,11 @@ def test_numbers_addresses_and_negations_that_went_or_came_are_counted(
         ("close the door, you!", 1),
         ("I love you. Is it you, you say, you know", 0),
         ("come here, you", 1),
+        ("She's. And that's what he likes. Let's", 1),
+        ("They escorted the out and lost to behind us", 2),
+        ("being a rude, but a bad, rude plan, a bad one", 1),
+        ("Those. I like those. We", 1),
+        ("why are you being? It seemed", 2),
         ("", 0),
     ],
 )
@@ -150,7 +155,9 @@ def test_facts_of_an_unedited_text_are_kept() -> None:
         (rewritten("you are an idiot", ("an idiot", "rude")), 0.5, True),  # at the limit
         (rewritten("you are an idiot", ("are an idiot", "")), 0.75, False),
         (rewritten("Idiot, go", ("Idiot, go", "Go")), 0.5, True),  # case is no change
-        (rewritten("you idiot", ("idiot", "are not so very kind")), 2.5, False),
+        (rewritten("you idiot", ("idiot", "are not so very kind")), 2.0, False),
+        (rewritten("this plan sucks", ("sucks", "is bad")), 1 / 3, True),
+        (rewritten("it sucks", ("sucks", "is a bad one")), 1.5, False),
         (rewritten("you idiot"), 0.0, True),
         (rewritten("!", ("!", "?")), 0.0, True),  # no words
     ],

@@ -21,6 +21,7 @@ from trustydetox.steps.infilling import (
     PhraseTable,
     Together,
     load_phrases,
+    mended,
     phrase_key,
     save_phrases,
 )
@@ -296,3 +297,19 @@ def test_a_text_of_twenty_thousand_words_takes_bounded_time() -> None:
     started = time.process_time()
     Delete().infill([masked])
     assert time.process_time() - started < 5.0
+
+
+@pytest.mark.parametrize(
+    ("text", "new", "said"),
+    [
+        ("the <dumbest> plan ever", "bad", "the worst plan ever"),
+        ("The plan: <Dumbest> of all", "bad", "The plan: Worst of all"),
+        ("the <dumbest> plan ever", "first", "the first plan ever"),
+        ("a <dumb> plan", "bad", "a bad plan"),
+    ],
+)
+def test_bad_comes_in_the_degree_of_what_it_replaces(text: str, new: str, said: str) -> None:
+    masked = marked(text)
+    rewrite = mended(masked.text, masked.masked, [new])
+    assert rewrite is not None
+    assert rewrite.text == said

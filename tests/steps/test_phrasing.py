@@ -61,6 +61,12 @@ def masking(text: str, *words: str) -> MaskedText:
         ("Bloody phones are loud", "Bloody", "Phones are loud"),
         ("a cheap ass phone", "ass", "a cheap phone"),
         ("a long-ass way", "ass", "a long way"),
+        # What is bad, said of it alone.
+        ("This plan sucks!", "sucks", "This plan is bad!"),
+        ("it sucks to wait", "sucks", "it is bad to wait"),
+        ("I suck at chess", "suck", "I am bad at chess"),
+        ("The cowboys suck", "suck", "The cowboys are bad"),
+        ("it doesn't suck anyway", "suck", "it isn't bad anyway"),
     ],
 )
 def test_a_set_phrase_is_said_in_other_words(text: str, word: str, said: str) -> None:
@@ -116,6 +122,8 @@ def test_an_edit_that_touches_a_phrase_gives_way_to_it() -> None:
         ("the fucking idiot", "fucking idiot"),
         ("the fucking thugs", "fucking thugs"),
         ("kiss my cheap ass", "ass"),
+        ("it sucks air", "sucks"),
+        ("they suck the juice", "suck"),
     ],
 )
 def test_where_no_masked_phrase_is_the_other_infiller_is_asked_once(text: str, word: str) -> None:

@@ -90,8 +90,9 @@ class Whole:
     """How many words the edits left dangling, which ask for a word that isn't there; none passes.
 
     They are articles, prepositions, verb forms and the like right before a sign or the end,
-    articles right before a preposition, a verb form or a conjunction, and a `you` behind a comma
-    with which a sentence ends.
+    articles right before a preposition, a verb form or a conjunction, a preposition before some
+    others, an article and a common adjective where the noun should come, a pronoun that is a whole
+    sentence, and a `you` behind a comma with which a sentence ends.
     """
 
     name: str = "whole"
@@ -108,7 +109,8 @@ class Whole:
 class Contained:
     """Share of the text's words that went or came; at most `limit` passes.
 
-    limit: of the words of the original. Case and the place of a word don't count.
+    limit: of the words of the original. Case and the place of a word don't count, nor does one
+        word that came: two in place of one are no other text, however short it is.
     """
 
     limit: float = 0.5
@@ -123,7 +125,7 @@ class Contained:
 
     def _one(self, rewrite: Rewrite) -> Finding:
         before, after = Counter(_words(rewrite.original)), Counter(_words(rewrite.text))
-        changed = max((before - after).total(), (after - before).total())
+        changed = max((before - after).total(), (after - before).total() - 1)
         share = changed / max(1, before.total())
         return Finding(self.name, share <= self.limit, share, self.limit)
 
@@ -184,11 +186,19 @@ def _facts(text: str) -> Iterator[str]:
 
 
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
+_CLOSED = r"[^\S\n]*(?:[,.!?;:)\]\n]|\Z)"
 _DANGLING = re.compile(
     r"(?<![\w'’])(?:(?:an?|the|is|are|was|were|be|am|such|my|your|our|their|of|to|and|or|but|because"
-    r"|with|from|than|as|very)(?=[^\S\n]*(?:[,.!?;:)\]\n]|\Z))"
+    r"|with|from|than|as|very|being|seems?|seemed|becomes?|became|like|without|into|every"
+    rf"|(?:s?he|it|that|there|who|what|you|they|we|i)['’](?:s|re|m))(?={_CLOSED})"
     r"|(?:an?|the|my|your|our|their)(?=[^\S\n]+(?:an?|the|of|on|in|at|to|from|with|by|is|are|was|were"
-    r"|would|could|should|will|has|have|had|does|do|did|and|or|but|because|who)(?![\w'’]))"
+    r"|would|could|should|will|has|have|had|does|do|did|and|or|but|because|who|out|off|away|behind|for"
+    r"|about|than|into|when|if|that)(?![\w'’]))"
+    r"|(?:of|to|with|by|from)(?=[^\S\n]+(?:of|to|with|by|from|than|behind|is|are|was|were)(?![\w'’]))"
+    r"|an?[^\S\n]+(?:very[^\S\n]+)?(?:bad|rude|wrong|unsuitable|naive|mean|ignorant|unkind|unpleasant"
+    r"|good|great|real|total|complete|young|huge)(?=[^\S\n]*(?:[.!?;:)\]\n]|\Z"
+    r"|,[^\S\n]+(?:but|so|which|who|i|you|s?he|they|we|it)(?![\w'’])))"
+    r"|(?:(?<![\w'’] )(?<!\w, )(?:those|these|s?he|they|we))(?=[^\S\n]*[.!?])"
     r"|(?<=, )you(?=[^\S\n]*(?:[.!?]|\Z)))",
     re.IGNORECASE,
 )

@@ -210,7 +210,8 @@ class _Draft:
         """The text with a replacement for each span and what that makes necessary nearby."""
         jobs = _joined(self.text, list(zip(spans, replacements, strict=True)))
         for span, replacement in jobs:
-            self._put(span.start, span.end, _cased(replacement, span.of(self.text)))
+            original = span.of(self.text)
+            self._put(span.start, span.end, _cased(_graded(replacement, original), original))
         for span, replacement in jobs:
             if not replacement:
                 self._close(span)
@@ -365,6 +366,11 @@ def _sounds_like_vowel(word: str) -> bool:
     if word.startswith(_SILENT_H):
         return True
     return word[0] in "aeiou" and not word.startswith(_SPOKEN_Y)
+
+
+def _graded(replacement: str, original: str) -> str:
+    """`bad` in the degree of what it replaces, `the dumbest plan ever`: most do, and alone."""
+    return "worst" if replacement == "bad" and original.casefold().endswith("est") else replacement
 
 
 def _cased(replacement: str, original: str) -> str:

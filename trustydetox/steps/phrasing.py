@@ -120,15 +120,20 @@ def _phrases() -> _Phrases:
     read: dict[str, Any] = yaml.safe_load(
         files("trustydetox.steps").joinpath("idioms.yaml").read_text("utf-8")
     )
-    idioms, strong = (_spelt(read[kind], read["words"]) for kind in ("idioms", "intensifiers"))
-    ends = "|".join(map(re.escape, read["not_strong_before"]))
+    idioms, said, strong = (
+        _spelt(read[kind], read["words"]) for kind in ("idioms", "predicates", "intensifiers")
+    )
+    ends, goes_on = (
+        "|".join(map(re.escape, read[kind])) for kind in ("not_strong_before", "clause")
+    )
     return _Phrases(
         re.compile(
             rf"(?<![\w'’])(?:(?:{_any_of(idioms)})(?![\w'’])"
+            rf"|(?:{_any_of(said)})(?=\s*(?:[^\w\s]|\Z)|\s*\n|\s+(?:{goes_on})(?![\w'’]))"
             rf"|(?P<strong>{_any_of(strong)})(?=[^\S\n]+(?!(?:{ends})(?![\w'’]))[^\W\d_]))",
             re.IGNORECASE,
         ),
-        strong | idioms,
+        strong | said | idioms,
     )
 
 
