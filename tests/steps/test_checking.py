@@ -100,6 +100,8 @@ def test_a_disguised_word_that_came_in_is_seen_in_the_detection_view() -> None:
         ("it must damn work", "must damn", "might", 2),
         ("he is a traitor", "traitor", "good person", 1),  # praise in place of an insult
         ("a good damn dog", "damn ", "", 0),
+        ("he aint stupid", "aint stupid", "wise", 2),
+        ("it wasn 't damn hot", "wasn 't damn", "was", 1),
     ],
 )
 def test_numbers_addresses_and_negations_that_went_or_came_are_counted(
