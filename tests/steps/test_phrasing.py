@@ -55,6 +55,10 @@ def masking(text: str, *words: str) -> MaskedText:
         ("for fuck’s sake, go", "fuck", "for goodness' sake, go"),
         ("laughing her ass off", "ass", "laughing"),
         ("fuck it, we fucked it up", "fuck", "forget it, we messed it up"),
+        ("it gets its ass kicked", "ass", "it gets beaten"),
+        ("treated like crap by many", "crap", "treated badly by many"),
+        ("what in the hell kind of plan", "hell", "what kind of plan"),
+        ("this shit happens", "shit", "this stuff happens"),
         # What only makes the next word strong goes, and that word stays.
         ("carry their fucking inhalers", "fucking", "carry their inhalers"),
         ("them damn mosquitoes", "damn mosquitoes", "them mosquitoes"),
