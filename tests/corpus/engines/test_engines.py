@@ -18,7 +18,7 @@ import pytest
 
 from tests.fakes import NoisyScorer, WordScorer, detoxifier
 from trustydetox.corpus import clean_file
-from trustydetox.corpus.engines.engine import InProcess
+from trustydetox.corpus.engines.engine import InProcess, Jobs
 from trustydetox.corpus.engines.results import Task
 from trustydetox.corpus.engines.workers import Workers
 from trustydetox.detoxifier import Detoxifier
@@ -104,6 +104,23 @@ def test_the_size_of_a_batch_changes_no_text_and_no_record(source: Path, size: i
     scorer = noisy().scorer
     (alone,), (first, _) = scorer.score(["you stupid"]), scorer.score(["you stupid", "sir"])
     assert alone.overall == 0.6 != first.overall
+
+
+@pytest.mark.parametrize(
+    ("workers", "tasks", "sizes"),
+    [
+        (2, 300, [38] * 7 + [34]),  # nobody waits while another has most of it
+        (2, 4096, [256] * 16),
+        (8, 300, [16] * 18 + [12]),
+        (1, 10, [10]),
+        (2, 0, []),
+    ],
+)
+def test_workers_share_a_batch_however_small(workers: int, tasks: int, sizes: list[int]) -> None:
+    jobs = Jobs(workers)
+    jobs.add(texts(*map(str, range(tasks))))
+    assert [len(job.tasks) for job in jobs.waiting] == sizes
+    assert [task.text for job in jobs.waiting for task in job.tasks] == [*map(str, range(tasks))]
 
 
 def test_results_come_in_order_whoever_is_first() -> None:

@@ -87,7 +87,7 @@ class Actors:
         self._seconds = seconds
         self._idle: list[Any] = []
         self._busy: dict[Any, _Begun] = {}
-        self._jobs = Jobs()
+        self._jobs = Jobs(count)
         self._stack = ExitStack()
 
     def __enter__(self) -> Actors:

@@ -19,7 +19,13 @@ from trustydetox.detoxifier import Detoxifier
 from trustydetox.errors import DetoxError, ResourceError
 
 JOB_TASKS = 256
-"""Most tasks that are done at a time, so that workers share even one batch."""
+"""Most tasks that are done at a time."""
+
+FEWEST = 16
+"""Least tasks of a job, where a batch has more: fewer are read less well together."""
+
+SHARE = 4
+"""Jobs that a batch is cut into for each worker, so that none waits long for the last."""
 
 STRIKES = 2
 """So often a job may lose its worker before it is given out in halves."""
@@ -97,10 +103,12 @@ class Jobs:
     A job that is lost with its worker is given out again, later in halves, and one that takes too
     long in halves at once; a text that does either even alone gets a reason instead of a record.
 
+    workers: how many there are to share a batch.
     waiting: the jobs to give out next.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
         self.waiting: deque[Job] = deque()
         self._parts: dict[int, dict[int, bytes]] = {}
         self._missing: dict[int, int] = {}
@@ -112,8 +120,9 @@ class Jobs:
         """One more batch."""
         self._parts[self._added] = {}
         self._missing[self._added] = len(tasks)
-        for start in range(0, len(tasks), JOB_TASKS):
-            self.waiting.append(Job(self._added, start, tasks[start : start + JOB_TASKS]))
+        size = min(JOB_TASKS, max(FEWEST, -(-len(tasks) // (SHARE * self._workers))))
+        for start in range(0, len(tasks), size):
+            self.waiting.append(Job(self._added, start, tasks[start : start + size]))
         self._added += 1
 
     def take(self, serve: Callable[[], object], told: Told) -> bytes:

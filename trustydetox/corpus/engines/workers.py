@@ -58,7 +58,7 @@ class Workers:
         self._count = count
         self._seconds = seconds
         self._workers: list[_Worker] = []
-        self._jobs = Jobs()
+        self._jobs = Jobs(count)
 
     def __enter__(self) -> Workers:
         return self
