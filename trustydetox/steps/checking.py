@@ -214,6 +214,7 @@ _FACT = re.compile(
     r"|\b(?:must|might|should|shall|ought)\b"
     r"|\b(?:good|great|nice|best|better|smart|wise|lovely|wonderful|excellent|beautiful|perfect)\b"
     r"|(?P<negation>\b(?:not|no|never|none|nobody|nothing|nowhere|neither|nor|without|cannot"
-    r"|(?:\w+n ?['’]t|(?:ai|ca|wo|do|does|did|is|are|was|were|has|have|had|should|would|could)nt))\b)",
+    r"|(?:\w+n ?['’]t|(?:ai|ca|wo|do|does|did|is|are|was|were|has|have|had|should|would|could)nt))"
+    r"\b)",
     re.IGNORECASE,
 )
