@@ -53,6 +53,7 @@ def main() -> None:
         "memory": lambda: runs.memory(asked.memory_rows),
         "divergence": lambda: experts.divergence(max(1, asked.rows // 250)),
         "filling": lambda: experts.filling((max(1, asked.rows // 100), max(1, asked.rows // 10))),
+        "writing": experts.writing,
         "gate": lambda: experts.whole(asked.rows // 5),
         "expert-memory": experts.memory,
         "identifier": lambda: trained.identifier(asked.rows),

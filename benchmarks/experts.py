@@ -57,15 +57,19 @@ def divergence(texts: int) -> list[Found]:
 
 
 def filling(texts: Sequence[int]) -> list[Found]:
-    """Filling masks and writing anew against loops over one text, or one piece, at a time."""
+    """Filling masks against a loop over texts and masks."""
     with _shelf() as shelf:
         filler = ExpertInfiller(shelf.base, shelf.experts, (-1.0, 2.0), candidates=1)
-        found = [_filling(filler, n, goal) for n, goal in zip(texts, ("2", "4"), strict=True)]
-        found += [
+        return [_filling(filler, n, goal) for n, goal in zip(texts, ("2", "4"), strict=True)]
+
+
+def writing() -> list[Found]:
+    """Writing texts anew against a loop that forgets, piece by piece."""
+    with _shelf() as shelf:
+        return [
             _writing(ExpertDecoder(shelf.base, shelf.experts, longest=longest), goal)
             for longest, goal in ((8, ""), (12, ">= 3"), (24, ""))
         ]
-    return found
 
 
 def whole(texts: int) -> list[Found]:
