@@ -45,7 +45,7 @@ else:
 print(peak_kib())
 """
 
-_MORE = 5
+_MORE = 5  # texts that are scored for each that is cleaned
 _SCORE = """
 import json
 import sys

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from trustydetox.recipes import (
 )
 from trustydetox.steps.attributing import IntegratedGradients
 from trustydetox.steps.checking import LessToxic
-from trustydetox.steps.scoring import ClassifierScorer
+from trustydetox.steps.scoring import ClassifierScorer, WorstSentence
 
 FAKE = Path(__file__).with_name("fake.yaml")
 
@@ -223,6 +224,26 @@ def test_the_built_in_recipes_are_named() -> None:
     assert recipe_names() == [
         *("chat", "condbert", "marco", "mini", "mini-ig", "paradetox", "roberta-ig", "tmarco")
     ]
+
+
+@pytest.mark.parametrize("name", ["mini-ig", "roberta-ig"])
+def test_what_rewrites_as_mini_does_spares_what_mini_spares(name: str) -> None:
+    spared = read_recipe("mini").spare
+    assert spared == read_recipe(name).spare
+    assert "identity-terms" in spared
+
+
+@pytest.mark.parametrize("name", ["mini", "mini-ig"])
+def test_what_is_toxic_alone_needs_to_be_worse_in_a_long_text(name: str) -> None:
+    made = load_recipe(name)
+    said = "The plot was dumb."
+    text = f"We met at seven. {said} Then we ate. The train was late. I read a book."
+    alone, long = made.score([said, text])
+    assert long.overall < made.threshold < alone.overall
+    # The control: where a long text needs nothing worse, it is toxic too.
+    assert isinstance(made.scorer, WorstSentence)
+    [harsh] = replace(made, scorer=replace(made.scorer, sure=0.5)).score([text])
+    assert harsh.overall > made.threshold
 
 
 def test_an_attributor_may_look_into_the_recipe_s_own_scorer(write: Any, tmp_path: Path) -> None:

@@ -111,6 +111,10 @@ def test_texts_are_searched_and_filtered(opened: Watched) -> None:
     opened.page.fill("#search", "MORON")
     assert cards(opened) == ["row 2"]
     assert opened.page.inner_text("#shown") == "1 of 3"
+    assert not opened.page.is_visible("#none")
+    opened.page.fill("#search", "no such word")
+    assert cards(opened) == []
+    assert opened.page.is_visible("#none")
     opened.page.fill("#search", "")
     opened.page.check("input[name=action][value=rewritten]")
     assert cards(opened) == ["row 0", "row 1"]

@@ -303,7 +303,8 @@ def test_a_text_of_twenty_thousand_words_takes_bounded_time() -> None:
     ("text", "new", "said"),
     [
         ("the <dumbest> plan ever", "bad", "the worst plan ever"),
-        ("The plan: <Dumbest> of all", "bad", "The plan: Worst of all"),
+        ("Your <DUMBEST> plan", "bad", "Your WORST plan"),
+        ("a <pest> of a plan", "bad", "a bad of a plan"),  # ends like one, and is none
         ("the <dumbest> plan ever", "first", "the first plan ever"),
         ("a <dumb> plan", "bad", "a bad plan"),
     ],

@@ -128,6 +128,8 @@ def test_an_edit_that_touches_a_phrase_gives_way_to_it() -> None:
         ("kiss my cheap ass", "ass"),
         ("it sucks air", "sucks"),
         ("they suck the juice", "suck"),
+        ("they suck in air", "suck"),
+        ("you suck-up", "suck"),
     ],
 )
 def test_where_no_masked_phrase_is_the_other_infiller_is_asked_once(text: str, word: str) -> None:

@@ -63,7 +63,8 @@ class WordPrior:
     from which nothing is learned) one was left without this, and none with it. A text of `long`
     sentences or more keeps its weights: there such a word is often spoken of, not used.
 
-    Weights are taken for probabilities, of a marked word.
+    Weights are taken for probabilities, of a marked word. Small ones, and what float noise makes of
+    them, grow up to `odds` times; that of the embedded marker stays below 1e-5, far under `TIE`.
     """
 
     attributor: Attributor

@@ -186,20 +186,32 @@ def _facts(text: str) -> Iterator[str]:
 
 
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
-_CLOSED = r"[^\S\n]*(?:[,.!?;:)\]\n]|\Z)"
+_ENDS = r"[^\S\n]*(?:[,.!?;:)\]\n]|\Z)"
+_ASKS = (
+    "an?|the|is|are|was|were|be|am|such|my|your|our|their|of|to|and|or|but|because|with|from|than|as"
+    "|very|being|seems?|seemed|becomes?|became|like|without|into|every"
+    "|(?:s?he|it|that|there|who|what|you|they|we|i)['’](?:s|re|m)"
+)
+_NO_NOUN = (
+    "an?|the|of|on|in|at|to|from|with|by|is|are|was|were|would|could|should|will|has|have|had|does|do"
+    "|did|and|or|but|because|who|out|off|away|behind|for|about|than|into|when|if|that"
+)
+_NO_OBJECT = "of|to|with|by|from|than|behind|is|are|was|were"
+_COMMON = (
+    "bad|rude|wrong|unsuitable|naive|mean|ignorant|unkind|unpleasant|good|great|real|total|complete"
+    "|young|huge"
+)
+# A comma behind an adjective may part it from another; before one of these it ends the clause.
+_NEW_CLAUSE = r",[^\S\n]+(?:but|so|which|who|i|you|s?he|they|we|it)(?![\w'’])"
 _DANGLING = re.compile(
-    r"(?<![\w'’])(?:(?:an?|the|is|are|was|were|be|am|such|my|your|our|their|of|to|and|or|but|because"
-    r"|with|from|than|as|very|being|seems?|seemed|becomes?|became|like|without|into|every"
-    rf"|(?:s?he|it|that|there|who|what|you|they|we|i)['’](?:s|re|m))(?={_CLOSED})"
-    r"|(?:an?|the|my|your|our|their)(?=[^\S\n]+(?:an?|the|of|on|in|at|to|from|with|by|is|are|was|were"
-    r"|would|could|should|will|has|have|had|does|do|did|and|or|but|because|who|out|off|away|behind|for"
-    r"|about|than|into|when|if|that)(?![\w'’]))"
-    r"|(?:of|to|with|by|from)(?=[^\S\n]+(?:of|to|with|by|from|than|behind|is|are|was|were)(?![\w'’]))"
-    r"|an?[^\S\n]+(?:very[^\S\n]+)?(?:bad|rude|wrong|unsuitable|naive|mean|ignorant|unkind|unpleasant"
-    r"|good|great|real|total|complete|young|huge)(?=[^\S\n]*(?:[.!?;:)\]\n]|\Z"
-    r"|,[^\S\n]+(?:but|so|which|who|i|you|s?he|they|we|it)(?![\w'’])))"
-    r"|(?:(?<![\w'’] )(?<!\w, )(?:those|these|s?he|they|we))(?=[^\S\n]*[.!?])"
-    r"|(?<=, )you(?=[^\S\n]*(?:[.!?]|\Z)))",
+    r"(?<![\w'’])(?:"
+    rf"(?:{_ASKS})(?={_ENDS})"
+    rf"|(?:an?|the|my|your|our|their)(?=[^\S\n]+(?:{_NO_NOUN})(?![\w'’]))"
+    rf"|(?:of|to|with|by|from)(?=[^\S\n]+(?:{_NO_OBJECT})(?![\w'’]))"
+    rf"|an?[^\S\n]+(?:very[^\S\n]+)?(?:{_COMMON})(?=[^\S\n]*(?:[.!?;:)\]\n]|\Z)|{_NEW_CLAUSE})"
+    r"|(?<![\w'’] )(?<!\w, )(?:those|these|s?he|they|we)(?=[^\S\n]*[.!?])"
+    r"|(?<=, )you(?=[^\S\n]*(?:[.!?]|\Z))"
+    r")",
     re.IGNORECASE,
 )
 _UNITS = (

@@ -192,6 +192,7 @@ _OPENING = "([{“‘«"
 _CLOSING = ")]}”’»"
 _PAIRS = frozenset(("()", "[]", "{}", "“”", "‘’", "«»", '""', "''", "**", "__", "~~", "``"))
 _ARTICLES = frozenset(("a", "an"))
+_OF_MOST = frozenset(("the", "my", "your", "his", "her", "its", "our", "their"))
 _BETWEEN = re.compile(r"\s*(?:,?\s*(?:and|or|&)|,)\s*", re.IGNORECASE)
 # Spoken with a vowel first though not written so, and the other way round.
 _SILENT_H = ("hour", "honest", "honor", "honour", "heir")
@@ -210,8 +211,8 @@ class _Draft:
         """The text with a replacement for each span and what that makes necessary nearby."""
         jobs = _joined(self.text, list(zip(spans, replacements, strict=True)))
         for span, replacement in jobs:
-            original = span.of(self.text)
-            self._put(span.start, span.end, _cased(_graded(replacement, original), original))
+            graded = _graded(replacement, self.text, span)
+            self._put(span.start, span.end, _cased(graded, span.of(self.text)))
         for span, replacement in jobs:
             if not replacement:
                 self._close(span)
@@ -368,9 +369,13 @@ def _sounds_like_vowel(word: str) -> bool:
     return word[0] in "aeiou" and not word.startswith(_SPOKEN_Y)
 
 
-def _graded(replacement: str, original: str) -> str:
-    """`bad` in the degree of what it replaces, `the dumbest plan ever`: most do, and alone."""
-    return "worst" if replacement == "bad" and original.casefold().endswith("est") else replacement
+def _graded(replacement: str, text: str, span: Span) -> str:
+    """`bad` in the degree of what it replaces: `the dumbest plan ever`, and no `pest`."""
+    is_most = (
+        span.of(text).casefold().endswith("est")
+        and _neighbours(text, span)[0].casefold() in _OF_MOST
+    )
+    return "worst" if replacement == "bad" and is_most else replacement
 
 
 def _cased(replacement: str, original: str) -> str:

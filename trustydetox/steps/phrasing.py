@@ -129,7 +129,7 @@ def _phrases() -> _Phrases:
     return _Phrases(
         re.compile(
             rf"(?<![\w'’])(?:(?:{_any_of(idioms)})(?![\w'’])"
-            rf"|(?:{_any_of(said)})(?=\s*(?:[^\w\s]|\Z)|\s*\n|\s+(?:{goes_on})(?![\w'’]))"
+            rf"|(?:{_any_of(said)})(?=[^\S\n]*(?:[,.;:!?…)\]”\"\n]|\Z)|\s+(?:{goes_on})(?![\w'’]))"
             rf"|(?P<strong>{_any_of(strong)})(?=[^\S\n]+(?!(?:{ends})(?![\w'’]))[^\W\d_]))",
             re.IGNORECASE,
         ),

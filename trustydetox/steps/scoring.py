@@ -120,7 +120,7 @@ class WorstSentence:
     above: texts that `scorer` finds less toxic than this aren't read by sentences.
     long: from how many sentences on a text is.
     sure: the toxicity of the worst sentence at which a long text is as likely toxic as not; 0.5
-        leaves its odds as they are.
+        leaves its odds as they are. Labels, which have thresholds of their own, stay.
 
     Costs `scorer` a second pass over the long texts that it finds toxic.
     """
@@ -143,17 +143,16 @@ class WorstSentence:
     def score(self, texts: Sequence[str], /) -> list[Toxicity]:
         """One toxicity per text, no label over the one of the sentence where it is the highest."""
         found = self.scorer.score(texts)
-        parts = {
-            index: [span.of(text) for span in said]
-            for index, text in enumerate(texts)
-            if len(said := said_in(text)) >= self.long
+        said = {
+            i: spans for i, text in enumerate(texts) if len(spans := said_in(text)) >= self.long
         }
-        read = {i: each for i, each in parts.items() if self._is_above(texts[i], found[i])}
-        scores = iter(self.scorer.score([part for each in read.values() for part in each]))
-        for index, each in read.items():
-            found[index] = _capped(found[index], [next(scores) for _ in each])
-        for index in parts:
-            found[index] = Toxicity(self._doubted(found[index].overall), found[index].by_label)
+        read = {i: spans for i, spans in said.items() if self._is_above(texts[i], found[i])}
+        parts = [span.of(texts[i]) for i, spans in read.items() for span in spans]
+        scores = iter(self.scorer.score(parts))
+        for i, spans in read.items():
+            found[i] = _capped(found[i], [next(scores) for _ in spans])
+        for i in said:
+            found[i] = Toxicity(self._doubted(found[i].overall), found[i].by_label)
         return found
 
     def _doubted(self, overall: float) -> float:
