@@ -79,8 +79,8 @@ def prove(protocol: Mapping[str, Any], rows: Rows, work: Path) -> Outcome:
     train_arms(settings, seeds=protocol["seeds"], reserve=further, say=say)
     say("judges")
     judges = (
-        train_word_judge("judge A", rows.judges[0]),
-        train_letter_judge("judge B", rows.judges[1]),
+        train_word_judge("judge A", rows.judges[0], protocol["false_alarms"]),
+        train_letter_judge("judge B", rows.judges[1], protocol["false_alarms"]),
     )
     found: dict[str, list[Scores]] = {}
     for arm in ARMS:

@@ -12,6 +12,7 @@ from typing import Any
 from trustydetox.evaluation import Comparison, comparison_tables, plot_cuts, plot_toxicity
 from trustydetox.evaluation.generation.comparing import PROBABILITY
 from trustydetox.evaluation.generation.plots import png
+from trustydetox.evaluation.intervals import Estimate
 from trustydetox.evaluation.judging import JudgeFacts
 from trustydetox.evaluation.tables import markdown, values
 
@@ -91,13 +92,15 @@ def _page(outcome: Outcome) -> str:
         "",
         "## The judges",
         "",
-        "Trained for this on rows that no part of the recipe has seen.",
+        "Trained for this on rows that no part of the recipe has seen. From their limits on a text "
+        f"is toxic: at most {protocol['false_alarms']:.0%} of the harmless rows in their held-out "
+        "tenth reach them.",
         "",
-        "| judge | architecture | rows | AUC on its held-out tenth |",
-        "| --- | --- | --- | --- |",
+        "| judge | architecture | rows | AUC on its held-out tenth | of the toxic ones found |",
+        "| --- | --- | --- | --- | --- |",
         *(
-            f"| {one.name} | {one.architecture} | {one.trained} | {one.auc.value:.3f} "
-            f"[{one.auc.low:.3f}, {one.auc.high:.3f}], n = {one.auc.n} |"
+            f"| {one.name} | {one.architecture} | {one.trained} | {_interval(one.auc)} "
+            f"| {_interval(one.recall)} |"
             for one in outcome.judges
         ),
         "",
@@ -145,6 +148,10 @@ def _arm(name: str, facts: Mapping[str, Any]) -> str:
     texts = f"{counts['clean']}, {counts['rewritten']}, {counts['unresolved']}" if counts else "–"
     training = facts["training"]
     return f"| {name} | {facts['rows']} | {texts} | {training['steps']} | {training['tokens']} |"
+
+
+def _interval(found: Estimate) -> str:
+    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}], n = {found.n}"
 
 
 def _yes(reached: bool) -> str:

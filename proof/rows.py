@@ -35,9 +35,12 @@ class Rows:
 def public_rows(data: Path, protocol: Mapping[str, Any]) -> Rows:
     """From the folder of public sources."""
     toxic = _pool(
-        text for name in protocol["toxic"] for text, label in _labelled(data, name) if label == 1
+        (text for name in protocol["toxic"] for text, label in _labelled(data, name) if label == 1),
+        protocol["draw"],
     )
-    clean = _pool(text for name in protocol["clean"] for text, _ in _labelled(data, name))
+    clean = _pool(
+        (text for name in protocol["clean"] for text, _ in _labelled(data, name)), protocol["draw"]
+    )
     splits = Splits.load()
     taken = measuring.taken_texts(data, splits)
     return _shared_out(
@@ -61,13 +64,13 @@ def bundled_rows(protocol: Mapping[str, Any]) -> Rows:
     labelled = {row["text"]: int(row["toxic"]) for row in judging}
     shared = _shared_out(
         [row["text"] for row in rows if not row["toxic"]],
-        _pool(row["text"] for row in kept if row["toxic"]),
-        _pool(row["text"] for row in kept if not row["toxic"]),
+        _pool((row["text"] for row in kept if row["toxic"]), protocol["draw"]),
+        _pool((row["text"] for row in kept if not row["toxic"]), protocol["draw"]),
         (labelled, labelled),
         {**protocol, "prompts": 0},
     )
-    begun = _beginnings(_pool(row["text"] for row in judging if row["toxic"]), protocol)
-    return replace(shared, prompts=begun)
+    toxic = _pool((row["text"] for row in judging if row["toxic"]), protocol["draw"])
+    return replace(shared, prompts=_beginnings(toxic, protocol))
 
 
 def pretraining_texts(data: Path, limits: Mapping[str, int]) -> list[str]:
@@ -113,10 +116,11 @@ def _labelled(data: Path, name: str) -> Iterable[tuple[str, int | None]]:
     return zip(source.texts, source.labels, strict=True)
 
 
-def _pool(texts: Iterable[str]) -> list[str]:
-    """Each text once, in an order that depends on the texts alone."""
+def _pool(texts: Iterable[str], draw: int) -> list[str]:
+    """Each text once, in an order that depends on the texts and the draw alone."""
     by_normal = {normalise(text): text for text in texts}
-    return sorted((text for normal, text in by_normal.items() if normal), key=_place)
+    found = (text for normal, text in by_normal.items() if normal)
+    return sorted(found, key=lambda text: position(f"{draw} {normalise(text)}"))
 
 
 def _place(text: str) -> float:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 
 import pytest
 
 from trustydetox.evaluation.judging import Judge, train_letter_judge, train_word_judge
 
-Train = Callable[[str, dict[str, int]], Judge]
+Train = Callable[..., Judge]
 THINGS = ("garden", "ladder", "kettle", "piano", "bridge", "window", "lantern")
 ROWS = {
     f"row {k}, your {THINGS[k % 7]} is old, {'idiot' if k % 2 else 'neighbour'}": k % 2
@@ -55,6 +56,20 @@ def test_some_toxic_rows_out_of_reach_leave_the_threshold_where_most_are_told() 
     facts = train_word_judge("judge", noisy).facts
     assert facts.false_positives.value == 0.0
     assert 0.5 < facts.auc.value <= 1.0
+
+
+@trains
+def test_fewer_false_alarms_cost_recall(train: Train) -> None:
+    chance = Random(0)
+    noisy = {
+        f"{text}, number {copy}": label if chance.random() < 0.8 else 1 - label
+        for text, label in ROWS.items()
+        for copy in range(5)
+    }
+    strict, loose = (train("judge", noisy, share).facts for share in (0.05, 0.3))
+    assert 0.0 < strict.false_positives.value <= 0.05 < loose.false_positives.value <= 0.3
+    assert strict.recall.value < loose.recall.value
+    assert strict.digest == loose.digest  # one judge, with two limits
 
 
 @trains

@@ -131,11 +131,14 @@ def model(
 
 
 def _trained(words: dict[str, int], letters: dict[str, int]) -> list[Rater]:
-    from trustydetox.evaluation.judging import train_letter_judge, train_word_judge
+    from trustydetox.evaluation.judging import FEW_ALARMS, train_letter_judge, train_word_judge
 
     require_extra("sklearn", "judges trained on the spot", "evaluate")
     try:
-        return [train_word_judge("judge A", words), train_letter_judge("judge B", letters)]
+        return [
+            train_word_judge("judge A", words, FEW_ALARMS),
+            train_letter_judge("judge B", letters, FEW_ALARMS),
+        ]
     except ValueError as error:
         raise InputError(f"the judges' rows teach nothing: {error}") from error
 
