@@ -22,9 +22,10 @@ from trustydetox.recipes import (
     step_names,
     write_recipe,
 )
+from trustydetox.records import Verdict
 from trustydetox.steps.attributing import IntegratedGradients
 from trustydetox.steps.checking import LessToxic
-from trustydetox.steps.scoring import ClassifierScorer, WorstSentence
+from trustydetox.steps.scoring import Attributed, WorstSentence
 
 FAKE = Path(__file__).with_name("fake.yaml")
 
@@ -241,22 +242,21 @@ def test_what_is_toxic_alone_needs_to_be_worse_in_a_long_text(name: str) -> None
     alone, long = made.score([said, text])
     assert long.overall < made.threshold < alone.overall
     # The control: where a long text needs nothing worse, it is toxic too.
-    assert isinstance(made.scorer, WorstSentence)
-    [harsh] = replace(made, scorer=replace(made.scorer, sure=0.5)).score([text])
+    worst = made.scorer.scorer if isinstance(made.scorer, Attributed) else made.scorer
+    assert isinstance(worst, WorstSentence)
+    [harsh] = replace(made, scorer=replace(worst, sure=0.5)).score([text])
     assert harsh.overall > made.threshold
 
 
-def test_an_attributor_may_look_into_the_recipe_s_own_scorer(write: Any, tmp_path: Path) -> None:
-    model = bert_classifier(tmp_path / "model", ["fine", "rude"])
-    labels = {"fine": "clean", "rude": "toxic"}
-    path = write(
-        scorer={"step": "classifier", "model": model, "labels": labels},
-        attributor={"step": "integrated-gradients", "guide": "recipe"},
-    )
-    detoxifier = load_recipe(path)
-    assert isinstance(detoxifier.attributor, IntegratedGradients)
-    assert isinstance(detoxifier.scorer, ClassifierScorer)
-    assert detoxifier.attributor.guide is detoxifier.scorer.guide
+def test_a_kind_word_about_a_group_is_not_toxic() -> None:
+    made = load_recipe("mini")
+    text = "Some of the bravest people I know are Kenyans."
+    [record] = made.run([text])
+    assert (record.verdict, record.output) == (Verdict.CLEAN, text)
+    # The control: the guide alone takes it for toxic.
+    assert isinstance(made.scorer, Attributed)
+    [alone] = made.scorer.scorer.score([text])
+    assert alone.overall >= made.threshold
 
 
 def test_an_attributor_may_look_into_a_classifier_of_its_own(write: Any, tmp_path: Path) -> None:

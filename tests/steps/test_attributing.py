@@ -152,15 +152,20 @@ PRIOR = WordPrior(
         ("an 1diot, a report", [0.0, 0.6, 0.0, 0.2]),
         ("idiot. Oh. Oh.", [0.6, 0.0, 0.0]),
         ("idiot. Oh. Oh. Bye", [0.2, 0.0, 0.0, 0.0]),  # a long text keeps its weights
+        ("ask the Report", [0.0, 0.0, 0.0]),  # a name, as it is written, weighs nothing
+        ("ask the Idiot", [0.0, 0.0, 0.6]),  # but a known word is none
+        ("ask the Report. Oh. Oh. Bye", [0.0] * 6),
     ],
 )
 def test_known_words_need_less_of_a_reason(text: str, weights: list[float]) -> None:
     [found] = PRIOR.attribute([text])
     assert list(found.weights) == pytest.approx(weights)
     assert found.units == PRIOR.attributor.attribute([text])[0].units
-    # The control: other words, and the same word where nothing multiplies its odds.
-    [same] = replace(PRIOR, odds=1.0).attribute([text])
-    assert list(same.weights) == pytest.approx(list(PRIOR.attributor.attribute([text])[0].weights))
+    # The control: the same words where nothing multiplies their odds, and no name among them.
+    [same] = replace(PRIOR, odds=1.0).attribute([text.lower()])
+    assert list(same.weights) == pytest.approx(
+        list(PRIOR.attributor.attribute([text.lower()])[0].weights)
+    )
 
 
 def test_odds_are_multiplied_by_something() -> None:

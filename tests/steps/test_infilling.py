@@ -172,6 +172,8 @@ def filled(text: str, phrases: PhraseTable = PHRASES) -> list[str]:
         ("you <idiot>", ["you fool", "you"]),  # likeliest first
         ("you <IDIOT>", ["you FOOL", "you"]),
         ("<Idiot>, go", ["Fool, go", "Go"]),
+        ("go away, <Idiot>", ["go away, fool", "go away"]),  # a capital that only stressed
+        ("Go To The <Idiot>", ["Go To The Fool", "Go To The"]),
         ("an <idiot>", ["a fool", "an"]),  # an article fits what follows
         ("a <stupid> man", ["an unwise man", "a man"]),
         ("<stupid> <idiot>!", ["unwise fool!"]),  # both deleted would leave no word

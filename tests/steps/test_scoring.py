@@ -3,15 +3,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy
 import pytest
 
+from tests.fakes import WordAttributor
 from tests.networks import tiny_guide
 from trustydetox.embedded.ngrams import NgramWeights
 from trustydetox.errors import ConfigError
-from trustydetox.records import Toxicity
-from trustydetox.steps.scoring import EncoderScorer, NgramScorer, WorstSentence, ngram_slots
+from trustydetox.records import Attribution, Toxicity
+from trustydetox.steps.scoring import (
+    Attributed,
+    EncoderScorer,
+    NgramScorer,
+    WorstSentence,
+    ngram_slots,
+)
 from trustydetox.steps.viewing import View
 
 GUIDE = tiny_guide()
@@ -106,6 +114,57 @@ def test_how_sure_is_a_share_of_one_half_or_more(sure: float) -> None:
 def test_the_network_of_the_other_scorer_can_be_looked_into() -> None:
     assert WorstSentence(scorer=SCORER).guide is GUIDE
     assert not hasattr(WorstSentence(scorer=Adding()), "guide")
+
+
+@pytest.mark.parametrize(
+    ("text", "overall"),
+    [
+        ("mild mild", 0.2),  # odds of 1 to 1, divided by those of 0.8
+        ("mild mild mild", 3 / 7),
+        ("mild mild mild mild", 1.0),  # surely toxic: no word is asked for
+        ("mild", 0.25),  # as little as below
+        ("mild mild idiot", 0.5),  # a word accounts for it
+        ("mild mild faint", 0.2),  # and one of less weight doesn't
+    ],
+)
+def test_toxicity_that_no_word_accounts_for_is_in_doubt(text: str, overall: float) -> None:
+    words = WordAttributor({"idiot": 0.6, "faint": 0.59})
+    scorer = Attributed(scorer=Adding(), attributor=words, least=0.6)
+    (found,) = scorer.score([text])
+    assert found.overall == pytest.approx(overall)
+    assert found.by_label == Adding().score([text])[0].by_label
+    # The control: where any word does, it is as the scorer says.
+    assert replace(scorer, least=0.0).score([text]) == Adding().score([text])
+
+
+def test_only_texts_in_doubt_are_attributed_and_those_at_a_border_alone() -> None:
+    class Counting(WordAttributor):
+        asked: ClassVar[list[list[str]]] = []
+
+        def attribute(self, texts: Sequence[str], /) -> list[Attribution]:
+            self.asked.append(list(texts))
+            return super().attribute(texts)
+
+    adding = Adding()
+    scorer = Attributed(
+        scorer=adding, attributor=Counting({"idiot": 0.6}), least=0.6, above=0.5, sure=0.75
+    )
+    texts = ["mild", "mild mild idiot", "mild mild mild", "fine"]
+    assert [one.overall for one in scorer.score(texts)] == [0.25, 0.5, 0.75, 0.0]
+    assert adding.asked[4:] == ["mild mild idiot", "mild mild mild"]
+    # Its weight is at the border too.
+    assert Counting.asked == [["mild mild idiot"], ["mild mild idiot"]]
+
+
+@pytest.mark.parametrize(("above", "sure"), [(0.4, 0.8), (0.8, 0.7), (0.5, 1.0)])
+def test_doubt_lies_between_a_half_and_surely(above: float, sure: float) -> None:
+    with pytest.raises(ConfigError, match=r"0\.5 <= above <= sure < 1"):
+        Attributed(Adding(), WordAttributor({}), 0.6, above, sure)
+
+
+def test_the_network_behind_a_doubt_can_be_looked_into() -> None:
+    assert Attributed(SCORER, WordAttributor({}), 0.6).guide is GUIDE
+    assert not hasattr(Attributed(Adding(), WordAttributor({}), 0.6), "guide")
 
 
 def test_a_toxicity_at_the_border_is_asked_for_alone() -> None:

@@ -26,6 +26,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "classifier": f"{_SCORING}:ClassifierScorer",
         "token-classifier": f"{_SCORING}:TokenClassifierScorer",
         "worst-sentence": f"{_SCORING}:WorstSentence",
+        "attributed": f"{_SCORING}:Attributed",
         "ensemble": f"{_SCORING}:Ensemble",
         "moderation": f"{_SCORING}:ModerationScorer",
         "guard": f"{_SCORING}:GuardScorer",

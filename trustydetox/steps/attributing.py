@@ -15,6 +15,7 @@ from trustydetox.errors import ConfigError
 from trustydetox.records import Attribution
 from trustydetox.roles import Attributor, Scorer
 from trustydetox.spans import Span
+from trustydetox.steps.names import names_in
 from trustydetox.steps.sentences import LONG, said_in
 from trustydetox.steps.viewing import KnownWords, View
 from trustydetox.steps.windowing import (
@@ -63,6 +64,9 @@ class WordPrior:
     from which nothing is learned) one was left without this, and none with it. A text of `long`
     sentences or more keeps its weights: there such a word is often spoken of, not used.
 
+    Other words that are written as names weigh nothing, in any text: a capital letter within a
+    sentence of small ones says who or what somebody is.
+
     Weights are taken for probabilities, of a marked word. Small ones, and what float noise makes of
     them, grow up to `odds` times; that of the embedded marker stays below 1e-5, far under `TIE`.
     """
@@ -82,16 +86,20 @@ class WordPrior:
         return [self._raised(found) for found in self.attributor.attribute(texts)]
 
     def _raised(self, found: Attribution) -> Attribution:
-        if len(said_in(found.text)) >= self.long:
-            return found
+        odds = self.odds if len(said_in(found.text)) < self.long else 1.0
         view = self.view(found.text)
         known = {
             view.original(start, end)
             for start, end in words_of(view)
             if self.known.knows(view.text[start:end])
         }
+        names = set(names_in(found.text))
         weights = (
-            self.odds * weight / (self.odds * weight + 1.0 - weight) if unit in known else weight
+            odds * weight / (odds * weight + 1.0 - weight)
+            if unit in known
+            else 0.0
+            if unit in names
+            else weight
             for unit, weight in zip(found.units, found.weights, strict=True)
         )
         return Attribution(found.text, found.units, tuple(weights))

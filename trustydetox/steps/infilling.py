@@ -18,6 +18,7 @@ from trustydetox.errors import ConfigError, ModelError
 from trustydetox.records import MaskedText, Rewrite
 from trustydetox.roles import Infiller
 from trustydetox.spans import Edit, Span
+from trustydetox.steps.names import names_in
 from trustydetox.steps.viewing import View
 
 
@@ -211,8 +212,10 @@ class _Draft:
         """The text with a replacement for each span and what that makes necessary nearby."""
         jobs = _joined(self.text, list(zip(spans, replacements, strict=True)))
         for span, replacement in jobs:
-            graded = _graded(replacement, self.text, span)
-            self._put(span.start, span.end, _cased(graded, span.of(self.text)))
+            put = _graded(replacement, self.text, span)
+            if put and not _stressed(self.text, span):
+                put = _cased(put, span.of(self.text))
+            self._put(span.start, span.end, put)
         for span, replacement in jobs:
             if not replacement:
                 self._close(span)
@@ -376,6 +379,11 @@ def _graded(replacement: str, text: str, span: Span) -> str:
         and _neighbours(text, span)[0].casefold() in _OF_MOST
     )
     return "worst" if replacement == "bad" and is_most else replacement
+
+
+def _stressed(text: str, span: Span) -> bool:
+    """Whether the span begins with a capital that only stresses it: `what a Moron he is`."""
+    return text[span.start].isupper() and any(name.start == span.start for name in names_in(text))
 
 
 def _cased(replacement: str, original: str) -> str:

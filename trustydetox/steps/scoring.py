@@ -12,8 +12,8 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any, Protocol
 
 from trustydetox.errors import ConfigError, ModelError, did_you_mean
-from trustydetox.records import Toxicity
-from trustydetox.roles import TIE, Scorer
+from trustydetox.records import Attribution, Toxicity
+from trustydetox.roles import TIE, Attributor, Scorer
 from trustydetox.steps.asking import Endpoint
 from trustydetox.steps.classifying import (
     HIGHEST,
@@ -152,19 +152,77 @@ class WorstSentence:
         for i, spans in read.items():
             found[i] = _capped(found[i], [next(scores) for _ in spans])
         for i in said:
-            found[i] = Toxicity(self._doubted(found[i].overall), found[i].by_label)
+            found[i] = _doubted(found[i], self.sure)
         return found
-
-    def _doubted(self, overall: float) -> float:
-        """The probability with its odds divided by those of `sure`."""
-        odds = overall * (1.0 - self.sure)
-        return odds / (odds + (1.0 - overall) * self.sure)
 
     def _is_above(self, text: str, score: Toxicity) -> bool:
         # Float noise of the batch must not choose.
         if abs(score.overall - self.above) <= TIE:
             (score,) = self.scorer.score([text])
         return score.overall >= self.above
+
+
+@dataclass(frozen=True)
+class Attributed:
+    """The toxicity by another scorer, in doubt where no word accounts for it.
+
+    A scorer also learns which groups of people insults are about, and then finds a kind word about
+    a group toxic. An attributor that was taught by marked words has no word to point at there: of
+    53 such statements that `mini` took for toxic (1,314, about groups that no training text is
+    made up of) 36 had none, and of 1,925 toxic rows of sixteen sources that it finds 43. What has
+    no such word can't be mended by words either.
+
+    least: the weight from which on a word accounts for toxicity.
+    above, sure: texts of this toxicity or more, and of less than that, are asked about; one
+        without such a word is as likely toxic as not at `sure` (its odds are divided).
+
+    Costs one pass of the attributor over the texts between `above` and `sure`.
+    """
+
+    scorer: Scorer
+    attributor: Attributor
+    least: float
+    above: float = 0.5
+    sure: float = 0.8
+
+    def __post_init__(self) -> None:
+        if not 0.5 <= self.above <= self.sure < 1.0:
+            raise ConfigError(
+                f"expected 0.5 <= above <= sure < 1, got above {self.above} and sure {self.sure}"
+            )
+
+    @property
+    def guide(self) -> Judging:
+        """The network that the other scorer asks; an AttributeError where it asks none."""
+        network: Judging = self.scorer.guide  # type: ignore[attr-defined]
+        return network
+
+    def score(self, texts: Sequence[str], /) -> list[Toxicity]:
+        """One toxicity per text; labels, which have thresholds of their own, stay."""
+        found = self.scorer.score(texts)
+        for i, score in enumerate(found):
+            # Float noise of the batch must not choose.
+            if min(abs(score.overall - border) for border in (self.above, self.sure)) <= TIE:
+                (found[i],) = self.scorer.score([texts[i]])
+        asked = [i for i, score in enumerate(found) if self.above <= score.overall < self.sure]
+        weighed = self.attributor.attribute([texts[i] for i in asked]) if asked else []
+        for i, attribution in zip(asked, weighed, strict=True):
+            if not self._accounts(attribution):
+                found[i] = _doubted(found[i], self.sure)
+        return found
+
+    def _accounts(self, attribution: Attribution) -> bool:
+        strongest = max(attribution.weights, default=-math.inf)
+        if abs(strongest - self.least) <= TIE:
+            (attribution,) = self.attributor.attribute([attribution.text])
+            strongest = max(attribution.weights)
+        return strongest >= self.least
+
+
+def _doubted(score: Toxicity, sure: float) -> Toxicity:
+    """The toxicity with its odds divided by those of `sure`."""
+    odds = score.overall * (1.0 - sure)
+    return Toxicity(odds / (odds + (1.0 - score.overall) * sure), score.by_label)
 
 
 def _capped(whole: Toxicity, sentences: Sequence[Toxicity]) -> Toxicity:
