@@ -25,7 +25,7 @@ from trustydetox.recipes import (
 from trustydetox.records import Verdict
 from trustydetox.steps.attributing import IntegratedGradients
 from trustydetox.steps.checking import LessToxic
-from trustydetox.steps.scoring import Attributed, WorstSentence
+from trustydetox.steps.scoring import Attributed, ClassifierScorer, WorstSentence
 
 FAKE = Path(__file__).with_name("fake.yaml")
 
@@ -257,6 +257,19 @@ def test_a_kind_word_about_a_group_is_not_toxic() -> None:
     assert isinstance(made.scorer, Attributed)
     [alone] = made.scorer.scorer.score([text])
     assert alone.overall >= made.threshold
+
+
+def test_an_attributor_may_look_into_the_recipe_s_own_scorer(write: Any, tmp_path: Path) -> None:
+    model = bert_classifier(tmp_path / "model", ["fine", "rude"])
+    labels = {"fine": "clean", "rude": "toxic"}
+    path = write(
+        scorer={"step": "classifier", "model": model, "labels": labels},
+        attributor={"step": "integrated-gradients", "guide": "recipe"},
+    )
+    detoxifier = load_recipe(path)
+    assert isinstance(detoxifier.attributor, IntegratedGradients)
+    assert isinstance(detoxifier.scorer, ClassifierScorer)
+    assert detoxifier.attributor.guide is detoxifier.scorer.guide
 
 
 def test_an_attributor_may_look_into_a_classifier_of_its_own(write: Any, tmp_path: Path) -> None:
