@@ -152,9 +152,9 @@ PRIOR = WordPrior(
         ("an 1diot, a report", [0.0, 0.6, 0.0, 0.2]),
         ("idiot. Oh. Oh.", [0.6, 0.0, 0.0]),
         ("idiot. Oh. Oh. Bye", [0.2, 0.0, 0.0, 0.0]),  # a long text keeps its weights
-        ("ask the Report", [0.0, 0.0, 0.0]),  # a name, as it is written, weighs nothing
+        ("ask the Report", [0.0, 0.0, 1 / 13]),  # a name, as it is written: odds of 1 to 12
         ("ask the Idiot", [0.0, 0.0, 0.6]),  # but a known word is none
-        ("ask the Report. Oh. Oh. Bye", [0.0] * 6),
+        ("ask the Report. Oh. Oh. Bye", [0.0, 0.0, 1 / 13, 0.0, 0.0, 0.0]),
     ],
 )
 def test_known_words_need_less_of_a_reason(text: str, weights: list[float]) -> None:
@@ -168,9 +168,10 @@ def test_known_words_need_less_of_a_reason(text: str, weights: list[float]) -> N
     )
 
 
-def test_odds_are_multiplied_by_something() -> None:
-    with pytest.raises(ConfigError, match="odds must be above 0"):
-        replace(PRIOR, odds=0.0)
+@pytest.mark.parametrize("name", ["odds", "names"])
+def test_odds_are_multiplied_by_something(name: str) -> None:
+    with pytest.raises(ConfigError, match="odds and names must be above 0"):
+        replace(PRIOR, **{name: 0.0})
 
 
 SENTENCES = ToxicSentences(

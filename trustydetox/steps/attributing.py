@@ -57,15 +57,15 @@ class TokenHead:
 
 @dataclass(frozen=True)
 class WordPrior:
-    """The weights of another attributor, the odds of known toxic words times `odds`.
+    """The weights of another attributor, with the odds of known toxic words times `odds`.
 
     A word that people marked in other texts needs less of a reason here, and what is left of such
     words is what a reader of a mended text finds first: in 3 of 286 rewrites (paradetox, pairs
     from which nothing is learned) one was left without this, and none with it. A text of `long`
     sentences or more keeps its weights: there such a word is often spoken of, not used.
 
-    Other words that are written as names weigh nothing, in any text: a capital letter within a
-    sentence of small ones says who or what somebody is.
+    names: the odds of other words that are written as names are divided by this, in any text: a
+        capital within a sentence of small letters says more often who somebody is than it insults.
 
     Weights are taken for probabilities, of a marked word. Small ones, and what float noise makes of
     them, grow up to `odds` times; that of the embedded marker stays below 1e-5, far under `TIE`.
@@ -75,11 +75,14 @@ class WordPrior:
     known: KnownWords
     view: ViewOf = View.of
     odds: float = 6.0
+    names: float = 3.0
     long: int = LONG
 
     def __post_init__(self) -> None:
-        if not self.odds > 0.0:
-            raise ConfigError(f"odds must be above 0, got {self.odds}")
+        if not (self.odds > 0.0 and self.names > 0.0):
+            raise ConfigError(
+                f"odds and names must be above 0, got odds {self.odds} and names {self.names}"
+            )
 
     def attribute(self, texts: Sequence[str], /) -> list[Attribution]:
         """One attribution per text, in the units of the other attributor, weights in [0, 1]."""
@@ -94,13 +97,13 @@ class WordPrior:
             if self.known.knows(view.text[start:end])
         }
         names = set(names_in(found.text))
+        factors = (
+            odds if unit in known else 1.0 / self.names if unit in names else 1.0
+            for unit in found.units
+        )
         weights = (
-            odds * weight / (odds * weight + 1.0 - weight)
-            if unit in known
-            else 0.0
-            if unit in names
-            else weight
-            for unit, weight in zip(found.units, found.weights, strict=True)
+            factor * weight / (factor * weight + 1.0 - weight)
+            for factor, weight in zip(factors, found.weights, strict=True)
         )
         return Attribution(found.text, found.units, tuple(weights))
 
