@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from trustydetox.errors import ConfigError, InputError
@@ -97,6 +98,28 @@ def test_writing_what_was_read_gives_the_row_and_its_order() -> None:
 
 def test_a_missing_text_drops_the_row() -> None:
     assert COLUMNS.write(ROW, ["a", None]) is None
+
+
+@pytest.mark.parametrize("label", [False, 0, 0.0, np.False_, np.int64(0), "False", " false", "0"])
+def test_a_completion_that_is_rejected_is_only_scored_however_its_label_is_written(
+    label: object,
+) -> None:
+    assert [one.action for one in COLUMNS.read({**ROW, "label": label})] == [SCORE, SCORE]
+
+
+@pytest.mark.parametrize("label", [True, 1, 1.0, np.True_, "True", "1", "", None, "spam", 2])
+def test_a_completion_with_any_other_label_is_edited(label: object) -> None:
+    assert [one.action for one in COLUMNS.read({**ROW, "label": label})] == [SCORE, EDIT]
+
+
+def test_a_label_speaks_of_no_other_column() -> None:
+    (passage,) = Columns({"text": EDIT}).read({"text": "a", "label": 0})
+    assert passage.action is EDIT
+
+
+def test_the_label_of_an_unpaired_preference_is_read_too() -> None:
+    assert COLUMNS.needed == ["prompt", "completion", "label"]
+    assert Columns({"text": EDIT}).needed == ["text"]
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,15 @@ def _said(role: str, text: str) -> list[dict[str, str]]:
             [("instruction", SCORE), ("input", SCORE), ("output", EDIT)],
         ),
         ({"instruction": "a", "output": "b"}, [("instruction", SCORE), ("output", EDIT)]),
+        (
+            {"instruction": "a", "input": "", "output": "b", "text": "a b"},
+            [("text", EDIT), ("instruction", SCORE), ("input", SCORE), ("output", EDIT)],
+        ),
+        ({"prompt": "a", "response": "b"}, [("prompt", SCORE), ("response", EDIT)]),
+        (
+            {"prompt": "a", "response": _said("assistant", "b"), "label": 0},
+            [("prompt", SCORE), ("/response/0/content", SCORE)],
+        ),
         ({"dialog": _said("assistant", "a"), "n": 1}, [("/dialog/0/content", EDIT)]),
     ],
 )

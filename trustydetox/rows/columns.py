@@ -29,6 +29,9 @@ SPEAKERS = {
 ALPACA = {"instruction": "user", "input": "user", "output": "assistant"}
 """Alpaca's columns, looked for where `instruction` and `output` are both there."""
 
+ANSWER = {"response": "assistant"}
+"""What many call a `completion`, looked for where `prompt` is there."""
+
 SCORED = frozenset({"prompt", "rejected", "instruction", "input"})
 """Only scored unless named: mending what a preference rejects would destroy the preference."""
 
@@ -59,6 +62,9 @@ ALIASES = {
 
 LABEL = "label"
 """TRL's column that says, in unpaired preferences, whether the completion is a good one."""
+
+JUDGED = frozenset({"completion", *ANSWER})
+"""What `label` speaks of."""
 
 _STRENGTH = {action: at for at, action in enumerate(Action)}
 
@@ -92,7 +98,7 @@ class Columns:
     @property
     def needed(self) -> list[str]:
         """The columns that must be read from a file."""
-        return [*self.actions, LABEL] if "completion" in self.actions else [*self.actions]
+        return [*self.actions] if JUDGED.isdisjoint(self.actions) else [*self.actions, LABEL]
 
     def read(self, row: Mapping[str, Any], /) -> list[Passage]:
         """The texts of every column that aren't to be left alone.
@@ -101,7 +107,7 @@ class Columns:
         """
         passages: list[Passage] = []
         for name, action in self.actions.items():
-            if name == "completion" and row.get(LABEL) is False:
+            if name in JUDGED and _is_rejected(row):
                 # An unpaired preference: what it rejects must stay as bad as it is.
                 action = _weaker(action, Action.FLAG)
             for place in _places(name, row):
@@ -127,6 +133,11 @@ class Columns:
         return values
 
 
+def _is_rejected(row: Mapping[str, Any]) -> bool:
+    """Whether a row's label says no: a CSV file has words for it, NumPy a type of its own."""
+    return str(row.get(LABEL)).strip().lower() in {"false", "0", "0.0"}
+
+
 def _weaker(one: Action, other: Action) -> Action:
     return min(one, other, key=_STRENGTH.__getitem__)
 
@@ -135,7 +146,7 @@ def _places(name: str, row: Mapping[str, Any]) -> Iterator[_Place]:
     """The texts of a column."""
     value = row.get(name)
     if isinstance(value, str):
-        yield _Place((name,), (SPEAKERS | ALPACA).get(name, "text"), value, False)
+        yield _Place((name,), (SPEAKERS | ALPACA | ANSWER).get(name, "text"), value, False)
         return
     if name not in row:
         raise InputError(f"no column {name!r}")
@@ -213,8 +224,11 @@ def choose_columns(
     if fields:
         return _named(fields, texts)
     chosen = [name for name in SPEAKERS if texts.get(name)]
-    if not chosen and texts.get("instruction") and texts.get("output"):
-        chosen = [name for name in ALPACA if texts.get(name)]
+    if texts.get("instruction") and texts.get("output"):
+        # Beside others too: Alpaca's own `text` is its columns once more.
+        chosen += [name for name in ALPACA if texts.get(name)]
+    if texts.get("prompt"):
+        chosen += [name for name in ANSWER if texts.get(name)]
     is_known = bool(chosen)
     if not chosen:
         chosen = [name for name, is_text in texts.items() if is_text]

@@ -194,6 +194,13 @@ def test_what_a_preference_rejects_stays(tmp_path: Path) -> None:
     assert [row["completion"] for row in rows] == ["you idiot", "you"]
 
 
+def test_what_a_preference_rejects_stays_where_a_file_has_no_types(tmp_path: Path) -> None:
+    head = b"prompt,completion,label\na,you idiot,False\n"
+    (tmp_path / "in.csv").write_bytes(head + b"a,you idiot,True\n")
+    clean_file(tmp_path / "in.csv", tmp_path / "out.csv", detoxifier=detoxifier())
+    assert (tmp_path / "out.csv").read_bytes() == head + b"a,you,True\n"
+
+
 def test_a_field_that_is_named_is_edited(tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_bytes(b'{"prompt": "you idiot", "chosen": "you moron"}\n')
     clean_file(

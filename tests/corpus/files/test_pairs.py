@@ -54,6 +54,11 @@ def test_a_completion_answers_its_prompt(tmp_path: Path) -> None:
     assert pairs == [{"prompt": "you idiot:", "chosen": " an person", "rejected": " an idiot"}]
 
 
+def test_a_response_answers_its_prompt_as_a_completion_does(tmp_path: Path) -> None:
+    pairs, _ = pairs_in(tmp_path, [{"prompt": "hi:", "response": " an idiot"}])
+    assert pairs == [{"prompt": "hi:", "chosen": " an person", "rejected": " an idiot"}]
+
+
 def test_what_was_preferred_is_rejected_for_its_mend(tmp_path: Path) -> None:
     row = {"prompt": [said("user", "hi")], "chosen": [said("assistant", "idiot")]}
     row["rejected"] = [said("assistant", "worse, idiot")]

@@ -23,7 +23,12 @@ from trustydetox.rows.columns import ALIASES, ALPACA, SCORED
 from trustydetox.rows.jsonvalues import encode_row
 from trustydetox.rows.pointers import parts_of, replaced
 
-ANSWERS = {"completion": ("prompt",), "chosen": ("prompt",), "output": ("instruction", "input")}
+ANSWERS = {
+    "completion": ("prompt",),
+    "response": ("prompt",),
+    "chosen": ("prompt",),
+    "output": ("instruction", "input"),
+}
 """A column that answers, and the columns of what it answers."""
 
 
