@@ -10,6 +10,7 @@ alone, in a batch of one: see `is_unsettled`.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -28,7 +29,7 @@ from trustydetox.records import (
     Veto,
 )
 from trustydetox.roles import TIE, Attributor, Check, Infiller, Masker, Scorer, SteadyMasker
-from trustydetox.spans import Edit, Span, apply_edits, compose, merge, minimal
+from trustydetox.spans import Edit, Span, apply_edits, compose, merge, minimal, sources
 
 Fallback = Literal["drop", "redact", "keep"]
 
@@ -96,7 +97,8 @@ class Detoxifier:
     """Turns texts into records: clean texts leave as they came, toxic ones are mended or fall back.
 
     threshold: a text of this toxicity or more is toxic.
-    labels: so is one of which a label of the scorer's has its probability here or more.
+    labels: so is one of which a label of the scorer's has its probability here or more. A score
+        without the label, as a gate's of a text that it finds clean, has nothing of it.
     fallback: what leaves where no candidate passes: nothing, the text with its masked spans
         replaced by `redaction`, or the text as it came.
     rounds: how often the best candidate so far may be masked and infilled again.
@@ -323,17 +325,22 @@ class Detoxifier:
         if not texts:
             return []
         scores = _returned(self.scorer, self.scorer.score(list(texts)), len(texts))
-        limits = list(self.labels.items())
-        for label, _ in limits:
-            if label not in scores[0].by_label:
-                near = did_you_mean(label, scores[0].by_label)
-                raise ConfigError(f"the scorer knows no label {label!r}{near}")
+        # Some scores have no labels: whether one is unknown, only those that have any can say.
+        known = dict.fromkeys(name for score in scores for name in score.by_label)
+        for label in self.labels if known else ():
+            if label not in known:
+                raise ConfigError(
+                    f"the scorer knows no label {label!r}{did_you_mean(label, known)}"
+                )
         if len(texts) == 1:
             return scores
         return [
             self._score_alone(text)
             if is_unsettled(score.overall, self.threshold)
-            or any(is_unsettled(score.by_label[name], limit) for name, limit in limits)
+            or any(
+                is_unsettled(score.by_label.get(name, 0.0), limit)
+                for name, limit in self.labels.items()
+            )
             or (labels and any(map(is_unsettled, score.by_label.values())))
             else score
             for text, score in zip(texts, scores, strict=True)
@@ -490,10 +497,8 @@ def _on_original(rewrite: Rewrite, masked: MaskedText) -> MaskedText:
         return masked
     strengths = masked.weights or (1.0,) * len(masked.masked)
     spans: dict[Span, float] = {}
-    for span, strength in zip(masked.masked, strengths, strict=True):
-        # Deleting the span makes one edit that wasn't there: the span's place in the original.
-        composed = compose(rewrite.original, rewrite.edits, (Edit(span, ""),))
-        (place,) = (edit.span for edit in composed if edit not in rewrite.edits)
+    places = sources(rewrite.edits, masked.masked)
+    for place, strength in zip(places, strengths, strict=True):
         spans[place] = max(strength, spans.get(place, 0.0))
     return _merged(rewrite.original, spans)
 
@@ -513,12 +518,9 @@ def _joined(text: str, rounds: Sequence[MaskedText]) -> MaskedText | None:
 def _merged(text: str, spans: dict[Span, float]) -> MaskedText:
     """One mask over all of `spans`; a joined span is as strong as its strongest part."""
     places = merge(spans)
-    weights = tuple(
-        max(
-            strength
-            for span, strength in spans.items()
-            if place.start <= span.start and span.end <= place.end
-        )
-        for place in places
-    )
-    return MaskedText(text, places, weights)
+    starts = [place.start for place in places]
+    weights = [0.0] * len(places)
+    for span, strength in spans.items():
+        at = bisect_right(starts, span.start) - 1
+        weights[at] = max(weights[at], strength)
+    return MaskedText(text, places, tuple(weights))

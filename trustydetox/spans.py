@@ -85,34 +85,50 @@ def compose(text: str, first: Sequence[Edit], second: Sequence[Edit]) -> tuple[E
     """
     middle = apply_edits(text, first)
     require_disjoint([edit.span for edit in second], len(middle))
-    # Blocks of (original range, replacement) grown until no edit of either list crosses a border.
-    blocks: list[tuple[int, int, int, int]] = []  # original start, end; middle start, end
-    shift = 0
-    for edit in first:
-        start = edit.span.start + shift
-        blocks.append((edit.span.start, edit.span.end, start, start + len(edit.replacement)))
-        shift += len(edit.replacement) - len(edit.span)
+    blocks = _blocks(first)
+    grown: list[_Block] = []
+    made: list[list[Edit]] = []  # per grown block, the edits of `second` inside it
+    at = 0
     for edit in second:
-        low, high = edit.span.start, edit.span.end
-        touched = [block for block in blocks if block[2] < high and low < block[3]]
-        if touched:
-            left, right = touched[0], touched[-1]
-            grown = (
-                left[0] - max(0, left[2] - low),
-                right[1] + max(0, high - right[3]),
-                min(left[2], low),
-                max(right[3], high),
-            )
-        else:
-            before = [block for block in blocks if block[3] <= low]
-            offset = before[-1][1] - before[-1][3] if before else 0
-            grown = (low + offset, high + offset, low, high)
-        inside = [b for b in blocks if grown[0] <= b[0] and b[1] <= grown[1]]
-        blocks = sorted([b for b in blocks if b not in inside] + [grown])
+        while at < len(blocks) and blocks[at].high <= edit.span.start:
+            grown.append(blocks[at])
+            made.append([])
+            at += 1
+        inside = [edit]
+        touched: list[_Block] = []
+        if grown and edit.span.start < grown[-1].high:
+            touched.append(grown.pop())
+            inside = [*made.pop(), edit]
+        while at < len(blocks) and blocks[at].low < edit.span.end:
+            touched.append(blocks[at])
+            at += 1
+        grown.append(_grown(touched, grown[-1] if grown else None, edit.span))
+        made.append(inside)
+    grown += blocks[at:]
+    made += [[] for _ in blocks[at:]]
     return tuple(
-        Edit(Span(start, end), _edited(middle, low, high, second))
-        for start, end, low, high in blocks
+        Edit(Span(block.start, block.end), _edited(middle, block, edits))
+        for block, edits in zip(grown, made, strict=True)
     )
+
+
+def sources(edits: Sequence[Edit], spans: Sequence[Span]) -> list[Span]:
+    """Where sorted disjoint spans of the edited text lie in the original.
+
+    With the whole of every edit that one overlaps; so two of them may have one in common.
+    """
+    blocks = _blocks(edits)
+    found: list[Span] = []
+    first = 0
+    for span in spans:
+        while first < len(blocks) and blocks[first].high <= span.start:
+            first += 1
+        last = first
+        while last < len(blocks) and blocks[last].low < span.end:
+            last += 1
+        block = _grown(blocks[first:last], blocks[first - 1] if first else None, span)
+        found.append(Span(block.start, block.end))
+    return found
 
 
 def minimal(text: str, edits: Sequence[Edit]) -> tuple[Edit, ...]:
@@ -199,10 +215,46 @@ def _kind(character: str) -> str:
     return "sign"
 
 
-def _edited(middle: str, low: int, high: int, edits: Sequence[Edit]) -> str:
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """A range of the original, and the range of the edited text that came of it."""
+
+    start: int
+    end: int
+    low: int
+    high: int
+
+
+def _blocks(edits: Sequence[Edit]) -> list[_Block]:
+    blocks: list[_Block] = []
+    shift = 0
+    for edit in edits:
+        low = edit.span.start + shift
+        blocks.append(_Block(edit.span.start, edit.span.end, low, low + len(edit.replacement)))
+        shift += len(edit.replacement) - len(edit.span)
+    return blocks
+
+
+def _grown(touched: Sequence[_Block], before: _Block | None, span: Span) -> _Block:
+    """One block over `touched`, in order, and a span of the edited text that overlaps them.
+
+    before: the last block that ends before the span, which says how far the texts are shifted.
+    """
+    if not touched:
+        shift = before.end - before.high if before else 0
+        return _Block(span.start + shift, span.end + shift, span.start, span.end)
+    left, right = touched[0], touched[-1]
+    return _Block(
+        left.start - max(0, left.low - span.start),
+        right.end + max(0, span.end - right.high),
+        min(left.low, span.start),
+        max(right.high, span.end),
+    )
+
+
+def _edited(middle: str, block: _Block, edits: Sequence[Edit]) -> str:
     inside = [
-        Edit(Span(edit.span.start - low, edit.span.end - low), edit.replacement)
+        Edit(Span(edit.span.start - block.low, edit.span.end - block.low), edit.replacement)
         for edit in edits
-        if low <= edit.span.start and edit.span.end <= high
     ]
-    return apply_edits(middle[low:high], inside)
+    return apply_edits(middle[block.low : block.high], inside)

@@ -17,6 +17,7 @@ from trustydetox.spans import (
     merge,
     minimal,
     require_disjoint,
+    sources,
 )
 
 TEXTS = st.text(alphabet="ab '.é\u0301🙂\u200d\n", max_size=24)
@@ -182,6 +183,29 @@ def test_composed_edits_touch_only_what_either_list_touched(
     composed = compose(text, first, second)
     covered = {place for edit in composed for place in range(edit.span.start, edit.span.end)}
     assert covered == touched
+
+
+@given(twice_edited())
+def test_a_span_of_the_edited_text_lies_where_deleting_it_would_edit_the_original(
+    case: tuple[str, list[Edit], list[Edit]],
+) -> None:
+    text, first, second = case
+    spans = [edit.span for edit in second]
+    for span, source in zip(spans, sources(first, spans), strict=True):
+        composed = compose(text, first, [Edit(span, "")])
+        assert source in [edit.span for edit in composed]
+        # No more than that edit is new: the others are the first ones, as they were.
+        assert {edit for edit in composed if edit.span != source} <= set(first)
+
+
+def test_a_span_over_an_edit_lies_over_all_that_the_edit_replaced() -> None:
+    first = [Edit(Span(2, 4), "XYZ"), Edit(Span(6, 8), "")]
+    # abcdefgh -> abXYZef
+    assert sources(first, [Span(0, 1), Span(3, 4), Span(5, 6), Span(6, 7)]) == [
+        *(Span(0, 1), Span(2, 4), Span(4, 5), Span(5, 6))
+    ]
+    assert sources(first, [Span(1, 6)]) == [Span(1, 5)]
+    assert sources([], [Span(1, 3)]) == [Span(1, 3)]
 
 
 def test_edits_far_apart_stay_apart_when_composed() -> None:

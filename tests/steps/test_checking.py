@@ -207,3 +207,10 @@ def test_checks_answer_one_finding_per_candidate_in_order(check: Check) -> None:
     together = check.check(rewrites)
     assert together == [check.check([rewrite])[0] for rewrite in rewrites]
     assert check.check([]) == []
+
+
+def test_a_long_run_of_signs_that_begins_no_address_is_read_once() -> None:
+    # Tried from each of its places it takes half an hour.
+    text = "-" * 200_000 + " you idiot"
+    rewrite = Rewrite(text, (Edit(Span(len(text) - 6, len(text)), ""),))
+    assert [finding.value for finding in FactsKept().check([rewrite])] == [0.0]

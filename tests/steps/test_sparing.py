@@ -10,7 +10,7 @@ import pytest
 from trustydetox.errors import ConfigError
 from trustydetox.records import Attribution, MaskedText
 from trustydetox.spans import Span
-from trustydetox.steps.sparing import Sparing
+from trustydetox.steps.sparing import Sparing, contexts
 
 
 @dataclass(frozen=True)
@@ -116,3 +116,15 @@ def test_the_strongest_of_what_is_left_weighs_one() -> None:
 def test_an_unknown_context_gets_the_nearest_known() -> None:
     with pytest.raises(ConfigError, match="is called 'quotations'; did you mean 'quotation'"):
         Sparing(masker=Phrases(("x",)), spare=("quotations",))
+
+
+def test_code_is_found_in_a_long_run_of_signs_in_one_pass() -> None:
+    text = "-" * 200_000 + " `idiot` idiot"
+    assert [span.of(text) for span in contexts()["code"](text)] == ["`idiot`"]
+
+
+def test_many_masked_words_are_spared_each_by_what_touches_it() -> None:
+    text = "idiot `idiot` " * 300 + "idiot"
+    found = Sparing(masker=Phrases(("idiot",)), spare=("code",)).mask(Attribution(text, (), ()))
+    assert [span.start for span in found.masked] == [*range(0, 4200, 14), 4200]
+    assert [veto.span.start for veto in found.vetoes] == [*range(7, 4200, 14)]

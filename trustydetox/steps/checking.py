@@ -221,7 +221,8 @@ _UNITS = (
 _FACT = re.compile(
     r"`[^`\n]+`"
     r"|\b(?:https?://|www\.)[^\s<>\"]+"
-    r"|[\w.+\-]+@[\w\-]+\.[\w.\-]+"
+    # Behind no such sign: else a long run of them is tried from each of its places.
+    r"|(?<![\w.+\-])[\w.+\-]+@[\w\-]+\.[\w.\-]+"
     r"|(?<![^\W_])[$€£]?\d+(?:[.,:/]\d+)*(?:%|°[cf]|" + _UNITS + r")?(?!\w)"
     r"|\b(?:must|might|should|shall|ought)\b"
     r"|\b(?:good|great|nice|best|better|smart|wise|lovely|wonderful|excellent|beautiful|perfect)\b"

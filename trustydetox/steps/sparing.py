@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from importlib.resources import files
@@ -27,7 +28,10 @@ _QUOTED = re.compile(
     r"|(?<!\w)(?:'\w+(?: \w+){0,3}'|‘\w+(?: \w+){0,3}’)(?!\w)"
 )
 _CODE = re.compile(
-    r"```.*?```|`[^`\n]+`|\b(?:https?://|www\.)\S+|[\w.+-]+@[\w-]+\.\w[\w.]*", re.DOTALL
+    r"```.*?```|`[^`\n]+`|\b(?:https?://|www\.)\S+"
+    # Behind no such sign: else a long run of them is tried from each of its places.
+    r"|(?<![\w.+-])[\w.+-]+@[\w-]+\.\w[\w.]*",
+    re.DOTALL,
 )
 # A run of capitalised words and initials that begins with no pronoun, article or the like.
 _NAMES = re.compile(
@@ -79,11 +83,12 @@ class Sparing:
         kept: list[tuple[Span, float]] = []
         vetoes: dict[Span, str] = {}
         weights = masked.weights or (1.0,) * len(masked.masked)
+        contexts = {name: find(text) for name, find in self._contexts.items() if weights}
         for span, weight in zip(masked.masked, weights, strict=True):
             left: Span | None = span
-            for name, find in self._contexts.items():
+            for name, spared in contexts.items():
                 if left is not None:
-                    before, left = left, _without(text, left, find(text))
+                    before, left = left, _without(text, left, _touching(left, spared))
                     vetoes |= dict.fromkeys(_parted(text, before, left), name)
             if left is not None:
                 kept.append((left, weight))
@@ -148,9 +153,15 @@ def _named(namesakes: frozenset[str], text: str) -> list[Span]:
     ]
 
 
+def _touching(span: Span, spared: Sequence[Span]) -> list[Span]:
+    """Those of the disjoint spans, which are in order, that overlap `span`."""
+    first = bisect_right(spared, span.start, key=lambda one: one.end)
+    return list(spared[first : bisect_left(spared, span.end, key=lambda one: one.start)])
+
+
 def _without(text: str, span: Span, spared: list[Span]) -> Span | None:
     """The span without what is spared at its ends; None where nothing is left."""
-    if not any(one.start < span.end and span.start < one.end for one in spared):
+    if not spared:
         return span
     # What only held the phrase together doesn't stay behind alone.
     hollow = (Span(*word.span()) for word in _WORD.finditer(text, span.start, span.end))
