@@ -102,6 +102,11 @@ def test_a_disguised_word_that_came_in_is_seen_in_the_detection_view() -> None:
         ("a good damn dog", "damn ", "", 0),
         ("he aint stupid", "aint stupid", "wise", 2),
         ("it wasn 't damn hot", "wasn 't damn", "was", 1),
+        ("the moron paid", "the moron", "he", 1),  # nobody said that it was a man
+        ("the moron paid", "the moron", "the person", 0),
+        ("the moron lost her bag", "the moron", "she", 0),
+        ("the moron lost her bag", "the moron", "he", 1),
+        ("he and the moron", "the moron", "herself", 1),
     ],
 )
 def test_numbers_addresses_and_negations_that_went_or_came_are_counted(
@@ -131,6 +136,8 @@ def test_numbers_addresses_and_negations_that_went_or_came_are_counted(
         ("being a rude, but a bad, rude plan, a bad one", 1),
         ("Those. I like those. We", 1),
         ("why are you being? It seemed", 2),
+        ("He is no, he wins. If you weren't so you would. They’re so.", 3),
+        ("No, I say so, and so you said. It is so that you know. He is so tired", 0),
         ("", 0),
     ],
 )

@@ -68,8 +68,9 @@ class FactsKept:
 
     Facts are numbers with their units, addresses, code between backticks, words that deny (`don't`
     and `do not` deny alike), words that limit (`must`, `might`) and plain praise, which in place of
-    an insult turns what was said into its opposite. So are the labels of a transcript. Digits
-    inside a word aren't a number.
+    an insult turns what was said into its opposite. So are the labels of a transcript, and whether
+    anybody spoken of is a he or a she where the text didn't say. Digits inside a word aren't a
+    number.
     """
 
     name: str = "facts-kept"
@@ -82,7 +83,8 @@ class FactsKept:
         if not rewrite.edits:
             return 0
         before, after = Counter(_facts(rewrite.original)), Counter(_facts(rewrite.text))
-        return (before - after).total() + (after - before).total()
+        invented = _genders(rewrite.text) - _genders(rewrite.original)
+        return (before - after).total() + (after - before).total() + len(invented)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,8 @@ class Whole:
     They are articles, prepositions, verb forms and the like right before a sign or the end,
     articles right before a preposition, a verb form or a conjunction, a preposition before some
     others, an article and a common adjective where the noun should come, a pronoun that is a whole
-    sentence, and a `you` behind a comma with which a sentence ends.
+    sentence, a `you` behind a comma with which a sentence ends, and what `is no` or `is so` before
+    the next clause.
     """
 
     name: str = "whole"
@@ -185,6 +188,12 @@ def _facts(text: str) -> Iterator[str]:
             yield match.group().casefold().rstrip(".,:;!?")
 
 
+def _genders(text: str) -> set[bool]:
+    """Of each he and each she, whether it is one."""
+    return {match["she"] is not None for match in _PRONOUN.finditer(text)}
+
+
+_PRONOUN = re.compile(r"\b(?:he|him|his|himself|(?P<she>she|her|hers|herself))\b", re.IGNORECASE)
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
 _ENDS = r"[^\S\n]*(?:[,.!?;:)\]\n]|\Z)"
 _ASKS = (
@@ -211,6 +220,9 @@ _DANGLING = re.compile(
     rf"|an?[^\S\n]+(?:very[^\S\n]+)?(?:{_COMMON})(?=[^\S\n]*(?:[.!?;:)\]\n]|\Z)|{_NEW_CLAUSE})"
     r"|(?<![\w'’] )(?<!\w, )(?:those|these|s?he|they|we)(?=[^\S\n]*[.!?])"
     r"|(?<=, )you(?=[^\S\n]*(?:[.!?]|\Z))"
+    r"|(?:(?<=\bis )|(?<=\bare )|(?<=\bwas )|(?<=\bwere )|(?<=n['’]t )|(?<=['’][sm] )"
+    r"|(?<=['’]re ))"
+    rf"(?:no(?={_ENDS})|so(?={_ENDS}|[^\S\n]+(?:i|you|s?he|they|we|it)(?![\w'’])))"
     r")",
     re.IGNORECASE,
 )
