@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -213,7 +214,7 @@ class _Draft:
         jobs = _joined(self.text, list(zip(spans, replacements, strict=True)))
         for span, replacement in jobs:
             put = _graded(replacement, self.text, span)
-            if put and not _stressed(self.text, span):
+            if put and not self._is_stressed(span):
                 put = _cased(put, span.of(self.text))
             self._put(span.start, span.end, put)
         for span, replacement in jobs:
@@ -221,6 +222,14 @@ class _Draft:
                 self._close(span)
             self._fix_article(span)
         return Rewrite(self.text, self._edits())
+
+    def _is_stressed(self, span: Span) -> bool:
+        """Whether it begins with a capital that only stresses it: `what a Moron he is`."""
+        return self.text[span.start].isupper() and span.start in self._names
+
+    @cached_property
+    def _names(self) -> frozenset[int]:
+        return frozenset(name.start for name in names_in(self.text))
 
     def _put(self, start: int, end: int, replacement: str = "") -> None:
         self.pieces[start:end] = [replacement, *[""] * (end - start - 1)]
@@ -379,11 +388,6 @@ def _graded(replacement: str, text: str, span: Span) -> str:
         and _neighbours(text, span)[0].casefold() in _OF_MOST
     )
     return "worst" if replacement == "bad" and is_most else replacement
-
-
-def _stressed(text: str, span: Span) -> bool:
-    """Whether the span begins with a capital that only stresses it: `what a Moron he is`."""
-    return text[span.start].isupper() and any(name.start == span.start for name in names_in(text))
 
 
 def _cased(replacement: str, original: str) -> str:
