@@ -40,6 +40,12 @@ def test_no_text_is_no_work() -> None:
     assert work.batches == []
 
 
+@pytest.mark.parametrize("error", [NameError(), ImportError(), ModuleNotFoundError()])
+def test_a_fault_of_the_code_is_not_laid_to_a_text(error: Exception) -> None:
+    with pytest.raises(type(error)):
+        try_all(list("abc"), Upper(frozenset("b"), error))
+
+
 class OutOfMemoryError(RuntimeError):
     """As PyTorch names it."""
 

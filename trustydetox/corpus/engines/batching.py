@@ -17,7 +17,7 @@ def try_all(texts: Sequence[str], work: Callable[[Sequence[str]], Sequence[T]]) 
     """One result of `work` per text; where it fails, its halves, down to each text that fails
     alone, which gets a reason.
 
-    An expected error is raised as it is. Where the first texts all fail alone, that is a
+    An expected error is raised as it is, and so is one that no text brings about. Where the first texts all fail alone, that is a
     ResourceError if memory ran out, else a ModelError.
     """
     return _Trial(work).results(texts) if texts else []
@@ -32,7 +32,8 @@ class _Trial(Generic[T]):
     def results(self, texts: Sequence[str]) -> list[T | str]:
         try:
             results: list[T | str] = list(self._work(texts))
-        except DetoxError:
+        except (DetoxError, NameError, ImportError):
+            # The last two are a step's own fault, whatever the text.
             raise
         except Exception as error:
             if len(texts) == 1:
