@@ -18,6 +18,7 @@ class Service:
     """What the endpoint was asked, and what it is to answer instead of what it would.
 
     failures: statuses to answer with first. answer: the text of every chat answer.
+    verdict: what a guard says, and the pieces of it whose logprobs it gives.
     """
 
     url: str = ""
@@ -25,6 +26,7 @@ class Service:
     keys: list[str | None] = field(default_factory=list)
     failures: list[int] = field(default_factory=list)
     answer: str | None = None
+    verdict: tuple[str, list[dict[str, Any]]] | None = None
     stop: Any = None
 
 
@@ -65,21 +67,21 @@ def _answer(service: Service, path: str, body: dict[str, Any]) -> dict[str, Any]
         scores = [one.overall for one in WordScorer().score(body["input"])]
         return {"results": [{"category_scores": {"insult": p, "other": p / 2}} for p in scores]}
     if "response_format" not in body:
-        return _verdict(WordScorer().score([body["messages"][0]["content"]])[0].overall)
+        said, pieces = service.verdict or _verdict(body["messages"][0]["content"])
+        return {"choices": [{"message": {"content": said}, "logprobs": {"content": pieces}}]}
     return {"choices": [{"message": {"content": service.answer or _rewritten(body["messages"])}}]}
 
 
-def _verdict(toxicity: float) -> dict[str, Any]:
-    tops = [
-        {"token": token, "logprob": math.log(max(p, 1e-9))}
-        for token, p in (("unsafe", toxicity), ("safe", 1 - toxicity))
-    ]
+def piece(*chances: tuple[str, float]) -> dict[str, Any]:
+    """A piece of a verdict: the likeliest of these, with the logprobs of all."""
+    tops = [{"token": token, "logprob": math.log(max(p, 1e-9))} for token, p in chances]
+    return {**max(tops, key=lambda top: top["logprob"]), "top_logprobs": tops}
+
+
+def _verdict(text: str) -> tuple[str, list[dict[str, Any]]]:
+    toxicity = WordScorer().score([text])[0].overall
     said = "unsafe" if toxicity >= 0.5 else "safe"
-    return {
-        "choices": [
-            {"message": {"content": said}, "logprobs": {"content": [{"top_logprobs": tops}]}}
-        ]
-    }
+    return said, [piece(("unsafe", toxicity), ("safe", 1 - toxicity))]
 
 
 def _rewritten(messages: list[dict[str, str]]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.endpoint import Service, start_endpoint
+from tests.endpoint import Service, piece, start_endpoint
 from tests.fakes import Replacer
 from tests.pretrained import llama
 from trustydetox.errors import ConfigError, ModelError
@@ -177,3 +177,30 @@ def test_a_guard_s_score_is_the_probability_of_its_verdict(service: Service) -> 
     found = GuardScorer(service.url, "tiny").score(["you idiot", "", "damn", "hello"])
     assert [one.overall for one in found] == pytest.approx([0.9, 0.0, 0.4, 0.0], abs=1e-6)
     assert len(service.asked) == 3
+
+
+BREAK = piece(("\n\n", 0.99), ("safe", 0.01))
+
+
+@pytest.mark.parametrize(
+    ("unsafe", "verdict", "toxicity"),
+    [
+        # As Llama Guard answers: the first piece is white space, whatever the verdict.
+        (
+            "unsafe",
+            ("\n\nunsafe\nS10", [BREAK, piece(("unsafe", 0.75), ("safe", 0.25), ("\n", 0.0))]),
+            0.75,
+        ),
+        ("unsafe", ("\n\nsafe", [BREAK, piece(("safe", 0.75), ("unsafe", 0.25))]), 0.25),
+        ("UNSAFE", ("unsafe", [piece(("un", 0.5), ("Unsafe", 0.25), ("safe", 0.25))]), 0.75),
+        ("UNSAFE", ("Unsafe", []), 1.0),
+        ("unsafe", ("\n\nUnsafe\nS10", [BREAK]), 1.0),  # no piece of the verdict itself
+        ("unsafe", ("\n\nsafe", [BREAK]), 0.0),
+    ],
+)
+def test_a_guard_s_verdict_is_its_first_word_in_any_case(
+    service: Service, unsafe: str, verdict: Any, toxicity: float
+) -> None:
+    service.verdict = verdict
+    (found,) = GuardScorer(service.url, "tiny", unsafe=unsafe).score(["you idiot"])
+    assert found.overall == pytest.approx(toxicity, abs=1e-6)

@@ -182,6 +182,14 @@ def test_recorded_scores_answer_and_another_scorer_does_for_the_rest(tmp_path: P
     assert [one.overall for one in found] == [0.4, 0.5, 0.0]
 
 
+def test_recorded_texts_may_hold_line_breaks(tmp_path: Path) -> None:
+    # More than a block of 1 MiB, the end of which falls inside a text.
+    text = "you,\nas I said,\nare\n" + "an idiot\n" * 20
+    path = record(tmp_path / "s.csv", "text,toxicity\n" + f'"{text}",0.25\n' * 8_000)
+    (found,) = RecordedScores(path, WordScorer()).score([text])
+    assert found.overall == 0.25
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [

@@ -8,11 +8,12 @@ from typing import ClassVar
 import numpy
 import pytest
 
-from tests.fakes import WordAttributor
+from tests.fakes import WordAttributor, WordScorer
 from tests.networks import tiny_guide
 from trustydetox.embedded.ngrams import NgramWeights
 from trustydetox.errors import ConfigError
 from trustydetox.records import Attribution, Toxicity
+from trustydetox.steps.identifying import Gated
 from trustydetox.steps.scoring import (
     Attributed,
     EncoderScorer,
@@ -103,6 +104,23 @@ def test_a_long_text_needs_a_worse_sentence(text: str, overall: float) -> None:
     (found,) = WorstSentence(scorer=Adding(), above=0.3, sure=0.75).score([text])
     assert found.overall == pytest.approx(overall)
     assert found.by_label == {"insult": min(0.25 * text.count("mild"), 1.0) / 2}
+
+
+@pytest.mark.parametrize(
+    ("text", "insult"),
+    [
+        ("mild mild mild. Oh. Oh. Bye", 0.375),  # three sentences are found clean by the gate
+        ("mild. mild. mild. Bye", 0.0),  # and here all of them
+    ],
+)
+def test_a_sentence_that_a_gate_finds_clean_has_no_label(text: str, insult: float) -> None:
+    class Unlabelled(WordScorer):
+        def score(self, texts: Sequence[str], /) -> list[Toxicity]:
+            return [Toxicity(one.overall) for one in super().score(texts)]
+
+    gated = Gated(Unlabelled({"mild": 0.2}), Adding(), limit=0.3)
+    (found,) = WorstSentence(scorer=gated, above=0.3).score([text])
+    assert found.by_label == {"insult": insult}
 
 
 @pytest.mark.parametrize("sure", [0.49, 1.0])

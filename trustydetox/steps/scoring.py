@@ -227,8 +227,9 @@ def _doubted(score: Toxicity, sure: float) -> Toxicity:
 
 def _capped(whole: Toxicity, sentences: Sequence[Toxicity]) -> Toxicity:
     """The toxicity of a text, nowhere over the highest of its sentences."""
+    # A sentence that a gate found clean has no labels.
     by_label = {
-        label: min(value, max(one.by_label[label] for one in sentences))
+        label: min(value, max(one.by_label.get(label, 0.0) for one in sentences))
         for label, value in whole.by_label.items()
     }
     return Toxicity(min(whole.overall, max(one.overall for one in sentences)), by_label)
@@ -361,8 +362,9 @@ class ModerationScorer:
 class GuardScorer:
     """Whether a guard model behind a chat endpoint calls a text unsafe. **Texts are sent there.**
 
-    url, key, model: as for `ModerationScorer`. unsafe: how its verdict begins where it does so.
-    The probability is that of its first piece where the endpoint gives it, else 0 or 1.
+    url, key, model: as for `ModerationScorer`. unsafe: how its verdict begins where it does so,
+        in any case.
+    The probability is that of its first word where the endpoint gives it, else 0 or 1.
     """
 
     url: str
@@ -384,20 +386,22 @@ class GuardScorer:
             "top_logprobs": 5,
         }
         answer = Endpoint(self.url, self.key).ask("chat/completions", question)
+        unsafe = self.unsafe.strip().lower()
         try:
             choice = answer["choices"][0]
             said = str(choice["message"]["content"]).strip().lower()
-            firsts = ((choice.get("logprobs") or {}).get("content") or [{}])[0]
+            pieces = (choice.get("logprobs") or {}).get("content") or ()
+            # Guards begin with line breaks: the verdict is the first piece that isn't blank.
+            first = next((each for each in pieces if each["token"].strip()), {})
+            tops = first.get("top_logprobs") or ()
             chances = [
                 math.exp(each["logprob"])
-                for each in firsts.get("top_logprobs", ())
-                if each["token"].strip() and self.unsafe.startswith(each["token"].strip().lower())
+                for each in tops
+                if each["token"].strip() and unsafe.startswith(each["token"].strip().lower())
             ]
         except (LookupError, TypeError, AttributeError) as error:
             raise ModelError(f"{self.url} answered without a verdict") from error
-        if firsts.get("top_logprobs"):
-            return Toxicity(min(1.0, sum(chances)))
-        return Toxicity(float(said.startswith(self.unsafe)))
+        return Toxicity(min(1.0, sum(chances)) if tops else float(said.startswith(unsafe)))
 
 
 def _digest(text: str) -> bytes:
@@ -408,7 +412,11 @@ def _columns(path: Path, *names: str) -> Iterator[tuple[Any, ...]]:
     import pyarrow
     from pyarrow import csv, json, parquet
 
-    readers = {".parquet": parquet.read_table, ".csv": csv.read_csv, ".jsonl": json.read_json}
+    def read_csv(path: Path) -> pyarrow.Table:
+        # Without this a line break in a text ends its row wherever a block of the file ends.
+        return csv.read_csv(path, parse_options=csv.ParseOptions(newlines_in_values=True))
+
+    readers = {".parquet": parquet.read_table, ".csv": read_csv, ".jsonl": json.read_json}
     if path.suffix not in readers:
         raise ConfigError(f"{path}: recorded scores must be in one of {', '.join(readers)}")
     try:
