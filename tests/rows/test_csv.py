@@ -80,6 +80,25 @@ def test_a_header_that_names_no_columns_is_an_error(header: bytes, reason: str) 
         rows_of("a.csv", header + b"\n1,2\n")
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"id,text\r1,a\r2,b\r",
+        b'\xef\xbb\xbf"id","text"\r"1","a"\r',
+        b"id,text\r",
+        b"id,text\r1,a\n2,b\n",
+        b"id,text\r" + b"1,a\r" * 200,
+    ],
+)
+def test_lines_that_end_in_cr_alone_are_an_error_and_no_header_of_one_line(data: bytes) -> None:
+    with pytest.raises(InputError, match=r"a\.csv: the header has a carriage return .*: convert"):
+        rows_of("a.csv", data, limit=300)
+
+
+def test_a_cr_inside_a_quoted_name_is_text() -> None:
+    assert values_of("a.csv", b'"i\rd",text\r\n1,a\r\n') == [{"i\rd": "1", "text": "a"}]
+
+
 def test_a_file_without_records_keeps_its_header() -> None:
     for data in (b"", b"\n", b"id,text", b"\xef\xbb\xbfid,text\r\n", b"\n\nid,text\n\n"):
         assert rewritten("a.csv", data) == data

@@ -20,6 +20,8 @@ from trustydetox.rows.tables import CopyingWriter, Row
 DELIMITERS = (",", ";", "\t")
 
 _QUOTED = re.compile(r'"((?:[^"]++|"")*+)"')
+_QUOTED_BYTES = re.compile(_QUOTED.pattern.encode())
+_LONE_CR = re.compile(rb"\r(?!\n)")
 _INSIDE = re.compile(rb'(?:[^"]++|"")*+')
 
 
@@ -44,6 +46,12 @@ class CsvReader:
                 raw = raw.removeprefix(BOM)
             if raw.isspace() or not raw:
                 continue
+            if _LONE_CR.search(_QUOTED_BYTES.sub(b"", raw)):
+                # The whole file may be one line, which would be a header without rows.
+                raise InputError(
+                    f"{name}: the header has a carriage return (CR) without a line feed (LF), "
+                    f"expected lines that end in LF or CR LF: convert the line ends"
+                )
             if rest is not None:
                 raise InputError(f"{name}: the header is {too_long(self._limit)}")
             try:
