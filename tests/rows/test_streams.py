@@ -37,6 +37,27 @@ def test_compressed_rows_are_read(ending: str, pack: object) -> None:
     assert len(rows_of(f"a.jsonl{ending}", pack(LINES) + pack(LINES))) == 6000
 
 
+def test_a_zstandard_frame_with_a_long_window_is_read() -> None:
+    # As `zstd --long=31` makes it from a pipe, whose length it doesn't know.
+    settings = zstandard.ZstdCompressionParameters(window_log=31, enable_ldm=True, hash_log=6)
+    compressor = zstandard.ZstdCompressor(compression_params=settings).compressobj()
+    data = compressor.compress(LINES) + compressor.flush()
+    assert zstandard.get_frame_parameters(data).window_size == 1 << 31
+    rows = rows_of("a.jsonl.zst", data)
+    assert ([row.error for row in rows if row.error], len(rows)) == ([], 3000)
+
+
+@pytest.mark.parametrize("first", [0x50, 0x5F])
+def test_zstandard_frames_that_hold_no_data_are_skipped(first: int) -> None:
+    skipped = bytes([first]) + b"\x2a\x4d\x18" + (4).to_bytes(4, "little") + b"abcd"
+    for data in (skipped + _zst(LINES), _zst(LINES) + skipped, skipped * 2 + _zst(LINES)):
+        assert len(rows_of("a.jsonl.zst", data)) == 3000
+    assert rows_of("a.jsonl.zst", skipped) == []
+    assert [row.error for row in rows_of("a.jsonl.zst", skipped[:6])] == [
+        "the Zstandard stream ends early"
+    ]
+
+
 def test_padding_after_a_gzip_member_is_ignored() -> None:
     assert len(rows_of("a.jsonl.gz", gzip.compress(LINES) + b"\0" * 50)) == 3000
 

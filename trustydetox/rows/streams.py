@@ -22,6 +22,9 @@ PIECE = 1 << 18
 ZSTD_PIECE = 1 << 12
 """Compressed bytes given to zstd at a time: it can't bound what one call returns."""
 
+ZSTD_WINDOW = 1 << 31
+"""The largest window that Zstandard has; by itself it refuses what `zstd --long=28` writes."""
+
 BOMB_BYTES = 1 << 30
 BOMB_RATIO = 200
 """A stream that grew beyond both of these is refused."""
@@ -37,7 +40,10 @@ MAGIC = {
     b"\xff\xfe": "UTF-16 text",
     b"\xfe\xff": "UTF-16 text",
 }
-EXPECTED = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}
+SKIPPABLE = tuple(bytes([first]) + b"\x2a\x4d\x18" for first in range(0x50, 0x60))
+"""What a frame of Zstandard begins with that holds no data: pzstd writes one before each."""
+
+EXPECTED = {"gzip": (b"\x1f\x8b",), "zstd": (b"\x28\xb5\x2f\xfd", *SKIPPABLE)}
 KINDS = {"gzip": "gzip data", "zstd": "Zstandard data"}
 
 
@@ -100,7 +106,7 @@ class Stream:
         return self._unzipped() if self._compression == "gzip" else self._unzstandard()
 
     def _packed(self, size: int) -> Iterator[bytes]:
-        expected = EXPECTED.get(self._compression, b"")
+        expected = EXPECTED.get(self._compression, (b"",))
         while True:
             try:
                 piece = self._file.read(size)
@@ -147,7 +153,7 @@ class Stream:
     def _unzstandard(self) -> Iterator[bytes]:
         import zstandard
 
-        decompressor = zstandard.ZstdDecompressor()
+        decompressor = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW)
         decoder = decompressor.decompressobj()
         given = start = 0  # `start`: of the current frame
         for piece in self._packed(ZSTD_PIECE):
