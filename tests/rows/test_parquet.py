@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
@@ -66,6 +67,35 @@ def test_invalid_utf8_costs_one_row() -> None:
     ]
     row = rows_of("a.parquet", data)[1]
     assert json.loads(cells_as_json(row.cells)) == {"text": "(invalid UTF-8)", "n": 2}
+
+
+TWICE = pa.StructArray.from_arrays([pa.array([1, 2]), pa.array([3, 4])], names=["a", "a"])
+
+
+@pytest.mark.parametrize(
+    ("odd", "rows"),
+    [
+        (pa.array([1, 2**62], pa.timestamp("us")), 1),
+        (pa.array([1, 2**30], pa.int32()).cast(pa.date32()), 1),
+        (TWICE, 0),
+    ],
+    ids=lambda value: str(getattr(value, "type", "")),
+)
+def test_a_cell_that_python_cant_hold_costs_its_row_and_only_where_its_column_is_read(
+    tmp_path: Path, odd: pa.Array, rows: int
+) -> None:
+    path = tmp_path / "a.parquet"
+    data = _file(pa.table({"text": ["a", "b"], "odd": odd}))
+    path.write_bytes(data)
+    reason = "a value that Python has no type for in column 'odd'"
+    assert errors_of("a.parquet", data) == dict.fromkeys(range(rows, 2), reason)
+    with closing(open_reader(str(path))) as reader:
+        found = list(reader.rows(["text"]))
+    assert [(row.values, row.error) for row in found] == [({"text": "a"}, ""), ({"text": "b"}, "")]
+    assert json.loads(cells_as_json(found[1].cells)) == {
+        "text": "b",
+        "odd": "(a value that Python has no type for)",
+    }
 
 
 def test_a_row_group_that_cant_be_read_is_one_bad_row() -> None:

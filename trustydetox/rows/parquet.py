@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -31,12 +32,8 @@ class Cells(NamedTuple):
 
 def cells_as_json(cells: Cells) -> bytes:
     """All values of a row, for the eye; JSON strings stand for what JSON has no type for."""
-    found: dict[str, Any] = {}
-    for name, column in zip(cells.batch.schema.names, cells.batch.columns, strict=True):
-        try:
-            found[name] = column[cells.position].as_py()
-        except UnicodeDecodeError:
-            found[name] = "(invalid UTF-8)"
+    columns = zip(cells.batch.schema.names, cells.batch.columns, strict=True)
+    found = {name: _value(column[cells.position]) for name, column in columns}
     return json.dumps(found, default=str).encode()
 
 
@@ -114,28 +111,47 @@ class ParquetReader:
             values = {name: column[position] for name, column in zip(names, columns, strict=True)}
             error = ""
             for name, value in values.items():
-                if value is _UNREADABLE:
-                    error = f"invalid UTF-8 in column {name!r}"
+                if isinstance(value, _Unreadable):
+                    error = f"{value.reason} in column {name!r}"
             cells = Cells(batch, position, group)
             yield Row(first + position, None, b"", b"", {} if error else values, error, None, cells)
 
 
-_UNREADABLE = object()
+@dataclass(frozen=True, slots=True)
+class _Unreadable:
+    """Stands for a cell that has no value in Python."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return f"({self.reason})"
 
 
 def _values(column: Any) -> list[Any]:
+    import pyarrow as pa
+
     try:
         values: list[Any] = column.to_pylist()
-    except UnicodeDecodeError:
+    except (ValueError, OverflowError, pa.ArrowException):
         values = [_value(cell) for cell in column]
     return values
 
 
 def _value(cell: Any) -> Any:
+    import pyarrow as pa
+
     try:
         return cell.as_py()
-    except UnicodeDecodeError:
-        return _UNREADABLE
+    except (ValueError, OverflowError, pa.ArrowException) as error:
+        return _Unreadable(why_unreadable(error))
+
+
+def why_unreadable(error: Exception) -> str:
+    """What a cell of Arrow holds that Python couldn't make a value of; never the value."""
+    if isinstance(error, UnicodeDecodeError):
+        return "invalid UTF-8"
+    # A date beyond the year 9999, a struct that has a name twice.
+    return "a value that Python has no type for"
 
 
 def _is_text(kind: Any) -> bool:

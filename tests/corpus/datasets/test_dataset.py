@@ -142,6 +142,16 @@ def test_bytes_that_are_no_text_cost_their_row_alone() -> None:
     assert cleaned.counts.quarantined == 1
 
 
+def test_a_message_that_python_cant_hold_costs_its_row_alone() -> None:
+    message = pa.struct({"role": "str", "content": "str", "when": pa.timestamp("us")})
+    chats = [[{"role": "assistant", "content": "an idiot", "when": at}] for at in (1, 2**62)]
+    given_ = Dataset(pa.table({"id": [0, 1], "messages": pa.array(chats, pa.list_(message))}))
+    with pytest.warns(UserWarning, match="row 1: a value that Python has no type for"):
+        cleaned = clean_dataset(given_, recipe=detoxifier())
+    assert cleaned.dataset["id"][:] == [0]
+    assert cleaned.dataset[0]["messages"][0]["content"] == "an"
+
+
 CHATS = [
     [{"role": "user", "content": "you idiot"}, {"role": "assistant", "content": "you moron, no"}],
     [{"role": "system", "content": "idiot"}, {"role": "assistant", "content": "fine"}],

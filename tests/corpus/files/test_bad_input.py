@@ -88,6 +88,22 @@ def test_rows_before_a_cut_of_a_gzip_file_are_cleaned(tmp_path: Path) -> None:
     assert (tmp_path / "again.gz").read_bytes() == (tmp_path / "in.jsonl.gz").read_bytes()
 
 
+@pytest.mark.parametrize(("target", "quarantined"), [("out.parquet", 1), ("out.jsonl", 2)])
+def test_a_parquet_cell_that_python_cant_hold_never_ends_a_run(
+    tmp_path: Path, target: str, quarantined: int
+) -> None:
+    # Of the three rows one has no text and one has a time beyond the year 9999.
+    times = pa.array([None, 2**62, None], pa.timestamp("us"))
+    table = pa.table({"text": ["you idiot", "fine", None], "when": times})
+    pq.write_table(table, tmp_path / "in.parquet")
+    counts = clean_file(tmp_path / "in.parquet", tmp_path / target, detoxifier=detoxifier())
+    assert (counts.read, counts.quarantined) == (3, quarantined)
+    if target == "out.parquet":
+        # The time is copied: nobody needs it in Python.
+        column = pq.read_table(tmp_path / target).column("when")
+        assert column.cast("int64").to_pylist() == [None, 2**62]
+
+
 def test_bad_parquet_cells_are_set_aside_with_their_values(tmp_path: Path) -> None:
     table = pa.table({"text": ["a", None, "b"], "n": [1, 2, 3]})
     pq.write_table(table, tmp_path / "in.parquet")

@@ -12,6 +12,7 @@ from trustydetox.corpus.datasets.mending import Edits
 from trustydetox.corpus.windows import WINDOW_ROWS
 from trustydetox.rows import Row
 from trustydetox.rows.columns import LABEL
+from trustydetox.rows.parquet import why_unreadable
 from trustydetox.rows.pointers import parts_of, replaced
 
 
@@ -69,25 +70,27 @@ class DatasetReader:
         count = len(self._dataset)
         for start in range(0, count, WINDOW_ROWS):
             numbers = range(start, min(start + WINDOW_ROWS, count))
-            for number, values in zip(numbers, _values(source, numbers), strict=True):
-                error = "" if values is not None else "invalid UTF-8"
-                yield Row(number, None, b"", b"", values or {}, error)
+            for number, (values, error) in zip(numbers, _values(source, numbers), strict=True):
+                yield Row(number, None, b"", b"", values, error)
             self._read = numbers.stop
 
 
-def _values(source: Any, numbers: range) -> Iterator[dict[str, Any] | None]:
-    """The values of some rows; None where they are no text."""
+def _values(source: Any, numbers: range) -> Iterator[tuple[dict[str, Any], str]]:
+    """The values of some rows, or none and why Python can't hold them."""
+    import pyarrow as pa
+
+    unreadable = (ValueError, OverflowError, pa.ArrowException)
     try:
         batch = source[numbers.start : numbers.stop] if source.column_names else {}
-    except UnicodeDecodeError:
+    except unreadable:
         for number in numbers:
             try:
-                yield source[number]
-            except UnicodeDecodeError:
-                yield None
+                yield source[number], ""
+            except unreadable as error:
+                yield {}, why_unreadable(error)
         return
     for at in range(len(numbers)):
-        yield {name: cells[at] for name, cells in batch.items()}
+        yield {name: cells[at] for name, cells in batch.items()}, ""
 
 
 class CleanedTable:
