@@ -19,7 +19,7 @@ from transformers import OPTConfig, OPTForCausalLM, PreTrainedTokenizerFast
 
 import trustydetox
 from tests.fakes import detoxifier
-from tests.readme import README, blocks
+from tests.readme import README, ROOT, blocks
 from trustydetox import Cleaned, DetoxConfig, clean_dataset
 from trustydetox.corpus import make_pairs
 
@@ -243,12 +243,14 @@ def test_the_recipes_of_the_readme_run(
     Path("chats.jsonl").write_text("".join(json.dumps(row) + "\n" for row in CHATS[:4]))
     Path("sft.yaml").write_text(
         "datasets:\n- path: json\n  data_files: chats.jsonl\n"
+        f"model_name_or_path: {model}\nmax_steps: 2\n"
         "output_dir: out\nuse_cpu: true\nbf16: false\n"
     )
     make_pairs(home / "run", "pairs.jsonl")
     trainer = next((one for one in ("DPO", "GRPO") if f"{one}Trainer" in recipe), "SFT")
     few = {"num_generations": 2, "max_completion_length": 4} if trainer == "GRPO" else {}
-    names: dict[str, Any] = {name: getattr(trl, name, None) for name in re.findall(r"\w+", recipe)}
+    words = set(re.findall(r"\w+", recipe))
+    names: dict[str, Any] = {name: getattr(trl, name) for name in words & set(trl.__all__)}
     names |= {
         "load_dataset": load_dataset,
         "trustydetox": trustydetox,
@@ -257,10 +259,52 @@ def test_the_recipes_of_the_readme_run(
         "prompts": Dataset.from_dict({"prompt": ["Say it, you idiot.", "Tell me."]}),
     }
     exec(recipe, names)
+    if "asked" in names:
+        assert names["asked"]["prompt"][0] == "Say it."
     if "chats" in names:
         assert set(answers(names["chats"])) & set(RUDE) == set()
     if "cleaned" in names:
         assert names["cleaned"].counts.read == 4
+
+
+def test_the_reward_of_the_readme_takes_conversations(
+    home: Path, model: str, tokenizer: Any, tmp_path: Path
+) -> None:
+    tokenizer.save_pretrained(model)
+    few = {"num_generations": 2, "max_completion_length": 4}
+    asking = [[{"role": "user", "content": text}] for text in ("Say it, you idiot.", "Tell me.")]
+    names: dict[str, Any] = {
+        "GRPOTrainer": trl.GRPOTrainer,
+        "trustydetox": trustydetox,
+        "model": model,
+        "args": trl.GRPOConfig(**options(tmp_path), **few),
+        "prompts": Dataset.from_dict({"prompt": asking}),
+    }
+    exec(next(recipe for recipe in RECIPES if "GRPOTrainer" in recipe), names)
+    assert names["asked"]["prompt"][0] == [{"role": "user", "content": "Say it."}]
+
+
+def test_the_whole_script_of_the_docs_runs_with_its_settings(
+    home: Path,
+    model: str,
+    tokenizer: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    page = (ROOT / "docs" / "fine-tuner.md").read_text("utf-8")
+    [script] = [block for block in blocks(page, "python") if "TrlParser" in block]
+    [settings] = [block for block in blocks(page, "yaml") if "model_name_or_path" in block]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["sft.py", "--config", "sft.yaml"])
+    tokenizer.save_pretrained(model)
+    Path(model).rename("my-base")
+    Path("rows.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in RUDE * 2))
+    Path("sft.yaml").write_text(f"{settings}max_steps: 2\n")
+    exec(script, {"__name__": "__main__"})
+    assert "rewritten=4" in capsys.readouterr().out
+    assert (tmp_path / "tuned" / "model.safetensors").exists()
+    assert (tmp_path / "tuned.detox" / "train" / "report.html").exists()
 
 
 # -------------------------------------------------------------------------------- TrlParser
