@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import sys
+import tracemalloc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -388,6 +389,22 @@ def test_standard_input_into_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         clean_file("-", tmp_path / name, detoxifier=detoxifier())
         revert_file(tmp_path / f"{name}.detox", tmp_path / "again.jsonl")
         assert (tmp_path / "again.jsonl").read_bytes() == LINES
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.gz"])
+def test_memory_doesnt_grow_with_standard_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    # A window is one shard, 0.4 MB; the texts are short, so that nothing else grows with them.
+    line = b'{"text": "fine", "more": "' + b"x" * 20_000 + b'"}\n'
+    peaks = []
+    for rows in (200, 800):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(line * rows)))
+        tracemalloc.start()
+        clean_file("-", tmp_path / f"{rows}{name}", detoxifier=detoxifier(), shard_rows=20)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.5 * peaks[0]
 
 
 def test_standard_output_needs_a_run_folder() -> None:

@@ -123,6 +123,8 @@ class Outputs:
                 self._changes = Changes(self._kept)
             else:
                 file.source.copy_into(self._kept)
+        if self._changes is not None or self._folder is None:
+            file.source.forget()
         if self._is_card(member):
             self._card_before = Path(member.source).read_text("utf-8", "replace")
         if file.fault or self._is_card(member):

@@ -16,7 +16,8 @@ CHUNK = 1 << 20
 class Source:
     """A file to read, or `-` for standard input, whose bytes `see` is shown.
 
-    keeps_bytes: whether `copy_into` will be called, before the second window is read.
+    keeps_bytes: whether `copy_into` may be called; the bytes of standard input are held until it
+        is, or until `forget` is.
     """
 
     def __init__(self, name: str, *, keeps_bytes: bool) -> None:
@@ -50,6 +51,10 @@ class Source:
             return
         with Path(self.name).open("rb") as source:
             shutil.copyfileobj(source, file, CHUNK)
+
+    def forget(self) -> None:
+        """Let go of the bytes that are held: `copy_into` won't be called any more."""
+        self._early = None
 
     def require_unchanged(self) -> None:
         """Raise ConflictError where somebody wrote to the file since it was opened."""
