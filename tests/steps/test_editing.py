@@ -289,6 +289,26 @@ def test_a_passage_of_many_pieces_and_its_draft_fit_into_the_network() -> None:
     assert candidates
 
 
+def test_a_word_without_end_fits_into_the_network_and_goes_as_a_whole() -> None:
+    endless = "-".join(["idiot"] * 300)
+    text = f"{endless} you {endless} go."
+    (candidates,) = TagAndEdit(tiny_editor(), KNOWN).infill(
+        [MaskedText(text, (Span(len(endless) + 5, len(text) - 4),))]
+    )
+    assert candidates
+    for candidate in candidates:
+        assert candidate.text.startswith(endless)  # it isn't masked here
+        assert candidate.text.count("idiot") == 300
+
+
+def test_a_long_word_behind_a_short_sentence_is_no_part_of_a_longer_passage() -> None:
+    # Letter by letter to this tokenizer: 10, 60 and 90 pieces.
+    text = f"{'x' * 10}. {'x' * 60} {'x' * 90} idiot."
+    for span in words_in(text):
+        for passage in passages_of(reader(), MaskedText(text, (span,)), View.of):
+            assert sum(map(len, passage.pieces)) <= editing.PASSAGE
+
+
 def test_every_word_of_a_text_lies_in_one_passage() -> None:
     text = "You very stupid cat. It was good! " * 40
     whole = [Span(at, at + 6) for at in range(len(text)) if text.startswith("stupid", at)]

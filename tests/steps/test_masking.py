@@ -334,6 +334,28 @@ def test_a_near_tie_is_seen(weights: tuple[float, float], masker: Threshold) -> 
 
 
 @pytest.mark.parametrize(
+    ("text", "weights", "masker"),
+    [
+        # A label is no word of the budget: one of the two may go.
+        ("Human: one\nAssistant: two", (0.0, 0.8, 0.0, 0.801), Threshold(threshold=0.5)),
+        # Nor is it what reaches the threshold: the strongest of the two goes by the floor.
+        ("Human: one two", (0.8, 0.3, 0.301), Threshold(threshold=0.5, floor=0.2)),
+        # So it is with a word that never goes alone.
+        (
+            "fine one two",
+            (0.8, 0.3, 0.301),
+            Threshold(threshold=0.5, floor=0.2, allow=frozenset({"fine"})),
+        ),
+    ],
+)
+def test_a_near_tie_is_one_of_the_words_that_may_go(
+    text: str, weights: tuple[float, ...], masker: Threshold
+) -> None:
+    units = tuple(Span(*match.span()) for match in re.finditer(r"\w+", text))
+    assert masker.is_near_tie(Attribution(text, units, weights), 2e-3)
+
+
+@pytest.mark.parametrize(
     ("weights", "masker"),
     [
         ((0.8, 0.801), Threshold(threshold=0.5, budget=1.0)),  # both go whatever their order

@@ -85,9 +85,10 @@ class Reader:
         return found
 
     def pieces(self, words: Sequence[str]) -> list[tuple[int, ...]]:
-        """Ids of the pieces of each word."""
+        """Ids of the pieces of each word, of which none is longer than a passage."""
         encoded = self.tokenizer.encode_batch(list(words), add_special_tokens=False)
-        return [tuple(one.ids) for one in encoded]
+        # A word without end is known by how it begins.
+        return [tuple(one.ids[:PASSAGE]) for one in encoded]
 
     def source(self, passage: Passage) -> Sequences:
         """What is tagged: the passage between the two special pieces."""
@@ -153,7 +154,7 @@ def _cut(text: str, whole: Passage) -> Iterator[tuple[int, int]]:
     words = whole.words
     start = end = size = 0  # `end`: of the last whole sentence; `size`: pieces since `start`
     for at, pieces in enumerate(whole.pieces):
-        if size + len(pieces) > PASSAGE and at > start:
+        while size + len(pieces) > PASSAGE and at > start:
             border = end if end > start else at
             yield start, border
             start = border

@@ -72,15 +72,10 @@ class Threshold:
         """
         text = attribution.text
         labels = _Cover.of(text, labels_in(text))
-        words = [
-            (span, weight)
-            for unit, weight in zip(attribution.units, attribution.weights, strict=True)
-            if (span := _core(text, unit)) is not None and not labels.touches(span)
-        ]
+        words = _words(attribution, labels)
         denied = [span for span in self._denied.find(text) if not labels.touches(span)]
-        hollow = [span for span, _ in words if is_hollow(span.of(text))]
         named = self._allowed.find(text)
-        allowed = _Cover.of(text, [*named, *hollow])
+        allowed = _never_alone(text, words, named)
         threshold, floor = self._limits(text)
         chosen = self._chosen(words, allowed, threshold, floor)
         chosen += _with_strength(denied, words, max(threshold, _EVEN))
@@ -104,11 +99,17 @@ class Threshold:
             abs(weight - border) <= margin for weight in attribution.weights for border in borders
         ):
             return True
+        if sum(weight >= borders[-1] for weight in attribution.weights) < 2:
+            return False
         # Which words the budget leaves out, or which is the strongest, is a matter of order.
-        rivals = [weight for weight in attribution.weights if weight >= threshold]
+        text = attribution.text
+        words = _words(attribution, _Cover.of(text, labels_in(text)))
+        allowed = _never_alone(text, words, self._allowed.find(text))
+        free = [weight for span, weight in words if not allowed.touches(span)]
+        rivals = [weight for weight in free if weight >= threshold]
         if not rivals and floor is not None:
-            rivals = [weight for weight in attribution.weights if weight >= floor]
-        elif len(rivals) < 2 or len(rivals) <= self._most(_count(attribution)):
+            rivals = [weight for weight in free if weight >= floor]
+        elif len(rivals) <= self._most(len(words)):
             return False
         rivals.sort()
         return any(high - low <= 2 * margin for low, high in pairwise(rivals))
@@ -295,10 +296,6 @@ def _says(character: str) -> bool:
     return character.isalnum() or unicodedata.category(character) == "So"
 
 
-def _count(attribution: Attribution) -> int:
-    return sum(_core(attribution.text, unit) is not None for unit in attribution.units)
-
-
 def _outer(character: str) -> bool:
     return character.isspace() or (
         unicodedata.category(character)[0] == "P" and character not in _LETTERLIKE
@@ -320,6 +317,20 @@ class _Cover:
 
     def touches(self, span: Span) -> bool:
         return self.flags.find(1, span.start, span.end) >= 0
+
+
+def _words(attribution: Attribution, labels: _Cover) -> list[tuple[Span, float]]:
+    """The units as words, which the budget counts, with their weights; labels are none."""
+    return [
+        (span, weight)
+        for unit, weight in zip(attribution.units, attribution.weights, strict=True)
+        if (span := _core(attribution.text, unit)) is not None and not labels.touches(span)
+    ]
+
+
+def _never_alone(text: str, words: list[tuple[Span, float]], named: Iterable[Span]) -> _Cover:
+    """Where words are that go inside a masked phrase only: `named` ones and hollow ones."""
+    return _Cover.of(text, [*named, *(span for span, _ in words if is_hollow(span.of(text)))])
 
 
 def _with_strength(
