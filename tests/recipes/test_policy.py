@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from trustydetox.errors import ConfigError
-from trustydetox.recipes import Policy, policy_names, read_policy
+from trustydetox.recipes import Policy, policy_names, read_policy, read_recipe
 from trustydetox.report import Gate
 from trustydetox.roles import Action
 from trustydetox.steps.sparing import contexts
@@ -27,6 +27,12 @@ def test_a_preset_is_there_and_says_what_it_does(name: str) -> None:
 @pytest.mark.parametrize("name", policy_names())
 def test_the_budgets_of_a_preset_can_be_checked(name: str) -> None:
     assert [Gate.of(one).name for one in read_policy(name).fail_on]
+
+
+@pytest.mark.parametrize("name", policy_names())
+def test_a_preset_spares_what_the_default_recipe_spares(name: str) -> None:
+    spared = read_recipe("mini", **read_policy(name).overrides).spare
+    assert set(spared) >= set(read_recipe("mini").spare)
 
 
 def test_a_role_has_an_action_and_maybe_a_threshold(tmp_path: Path) -> None:
