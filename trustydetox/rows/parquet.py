@@ -67,8 +67,7 @@ class ParquetReader:
             if names.count(column) > 1:
                 raise InputError(f"{name} has two columns named {column[:80]!r}")
         self.columns: Mapping[str, bool] = {
-            field.name: _is_text(field.type) or _is_conversation(field.type)
-            for field in self.schema
+            field.name: is_of_texts(field.type) for field in self.schema
         }
         self._read = 0
 
@@ -152,6 +151,11 @@ def why_unreadable(error: Exception) -> str:
         return "invalid UTF-8"
     # A date beyond the year 9999, a struct that has a name twice.
     return "a value that Python has no type for"
+
+
+def is_of_texts(kind: Any) -> bool:
+    """Whether an Arrow type is that of texts or of conversations."""
+    return _is_text(kind) or _is_conversation(kind)
 
 
 def _is_text(kind: Any) -> bool:

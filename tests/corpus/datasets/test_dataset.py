@@ -186,6 +186,15 @@ def test_what_an_unpaired_preference_rejects_stays_as_bad_as_it_is(is_json: bool
     assert [row["completion"][0]["content"] for row in cleaned] == ["idiot", ""]
 
 
+@pytest.mark.parametrize("kind", ["string", "large_string", "string_view"])
+def test_every_type_of_text_is_found(kind: str) -> None:
+    features = Features({"prompt": Value("string"), "completion": Value(kind)})
+    given_ = Dataset.from_dict({"prompt": ["hi"], "completion": ["an idiot"]}, features=features)
+    cleaned = clean_dataset(given_, recipe=detoxifier()).dataset
+    assert cleaned[:] == {"prompt": ["hi"], "completion": ["an"]}
+    assert cleaned.features == features
+
+
 def test_messages_of_different_shapes_keep_theirs() -> None:
     rows = [
         {"messages": [{"role": "assistant", "content": "moron", "tool_calls": [{"id": 1}]}]},
@@ -702,6 +711,94 @@ def test_what_is_missing_in_a_frame_is_left_out_and_counted() -> None:
     cleaned = clean_dataset(frame, recipe=detoxifier())
     assert cleaned.dataset["text"].to_dict() == {0: "you", 4: "fine"}
     assert list(cleaned.quarantined) == [1, 2, 3]
+
+
+WORDS = pa.dictionary(pa.int32(), pa.string())
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), WORDS], ids=str)
+@pytest.mark.filterwarnings("ignore:rows that can't be read")
+def test_texts_of_arrow_in_a_frame_come_back_as_texts_of_arrow(kind: pa.DataType) -> None:
+    frame = pd.DataFrame({"text": pd.array(["you idiot", None, "fine"], dtype=pd.ArrowDtype(kind))})
+    cleaned = clean_dataset(frame, recipe=detoxifier()).dataset
+    assert cleaned["text"].to_dict() == {0: "you", 2: "fine"}
+    assert cleaned.dtypes.equals(frame.dtypes)
+
+
+def test_conversations_of_arrow_in_a_frame_come_back_as_such() -> None:
+    message = pa.struct({"role": "str", "content": "str"})
+    chats = pd.array(CHATS, dtype=pd.ArrowDtype(pa.list_(message)))
+    frame = pd.DataFrame({"messages": chats, "n": pd.array([1, 2], dtype=pd.ArrowDtype(pa.int8()))})
+    cleaned = clean_dataset(frame, recipe=detoxifier()).dataset
+    assert cleaned["messages"][0][1]["content"] == "you, no"
+    assert cleaned["messages"][1] == CHATS[1]
+    assert cleaned.dtypes.equals(frame.dtypes)
+
+
+@pytest.mark.parametrize(
+    ("columns", "fields"),
+    [
+        ({"text": "category"}, []),
+        ({"comment": "category"}, []),
+        ({"comment": "category", "other": "str"}, ["comment"]),
+        ({"prompt": "category", "completion": "str"}, []),
+    ],
+)
+def test_categories_that_are_to_be_cleaned_are_refused_with_what_to_do(
+    columns: dict[str, str], fields: list[str]
+) -> None:
+    frame = pd.DataFrame({name: ["you idiot", "fine"] for name in columns}).astype(columns)
+    column = next(iter(columns))
+    with pytest.raises(InputError, match=rf"'{column}' holds categories, .*\.astype\(object\)"):
+        clean_dataset(frame, recipe=detoxifier(), fields=fields)
+
+
+def test_categories_beside_the_text_stay_as_they_are() -> None:
+    frame = pd.DataFrame({"text": ["an idiot", "a"], "kind": pd.Categorical(["x", "y"])})
+    cleaned = clean_dataset(frame, recipe=detoxifier()).dataset
+    assert cleaned["text"].tolist() == ["an", "a"]
+    assert cleaned["kind"].equals(frame["kind"])
+
+
+def test_a_column_of_a_frame_may_have_any_name() -> None:
+    frame = pd.DataFrame({"self": ["you idiot", "fine"]})
+    assert clean_dataset(frame, recipe=detoxifier()).dataset["self"].tolist() == ["you", "fine"]
+
+
+def test_a_frame_whose_columns_have_no_names_is_refused() -> None:
+    with pytest.raises(InputError, match=r"named by strings, got int: name them"):
+        clean_dataset(pd.DataFrame([["a", "b"]]), recipe=detoxifier())
+
+
+def test_columns_of_a_frame_without_a_text_are_named() -> None:
+    with pytest.raises(InputError, match="columns: 'n', 'x'; name it"):
+        clean_dataset(pd.DataFrame({"n": [1], "x": [None]}), recipe=detoxifier())
+
+
+def test_cells_of_a_frame_may_hold_anything_beside_the_text() -> None:
+    odd = [pd.Series([1, 2]), np.array([[1, 2], [3, 4]]), {1}, pd.DataFrame({"a": [1, 2]})]
+    frame = pd.DataFrame({"odd": odd, "text": ["an idiot", "b", "c", "d"]})
+    cleaned = clean_dataset(frame, recipe=detoxifier()).dataset
+    assert cleaned["text"].tolist() == ["an", "b", "c", "d"]
+    assert all(one is other for one, other in zip(cleaned["odd"], odd, strict=True))
+
+
+def test_a_column_whose_first_texts_come_late_is_cleaned_too() -> None:
+    late = [None] * 3000 + ["an idiot"]
+    frame = pd.DataFrame({"text": ["you idiot"] * 3001, "completion": late}).iloc[-1:]
+    whole = pd.DataFrame({"prompt": ["hi"] * 3001, "completion": late})
+    assert clean_dataset(frame, recipe=detoxifier()).dataset.iloc[0].tolist() == ["you", "an"]
+    with pytest.warns(UserWarning, match="row 0: .*'completion', got null"):
+        cleaned = clean_dataset(whole, recipe=detoxifier())
+    assert cleaned.dataset["completion"].to_dict() == {3000: "an"}
+
+
+@pytest.mark.parametrize("dtype", ["bool", "boolean", "object", "int8"])
+def test_a_frames_label_keeps_what_is_rejected(dtype: str) -> None:
+    frame = pd.DataFrame({"completion": ["an idiot"] * 2, "label": [np.False_, np.True_]})
+    frame = frame.astype({"label": dtype})
+    cleaned = clean_dataset(frame, recipe=detoxifier()).dataset
+    assert cleaned["completion"].tolist() == ["an idiot", "an"]
 
 
 def test_a_frame_with_two_columns_of_one_name_is_refused() -> None:

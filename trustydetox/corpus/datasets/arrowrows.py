@@ -25,7 +25,7 @@ def _holds_text(feature: Any) -> bool | None:
     from datasets import Json, LargeList, List, Value
 
     if isinstance(feature, Value):
-        return feature.dtype in {"string", "large_string"}
+        return feature.dtype in {"string", "large_string", "string_view"}
     if isinstance(feature, Json):
         return None
     if isinstance(feature, List | LargeList):

@@ -171,7 +171,9 @@ def _clean_frame(frame: Any, job: _Job) -> Cleaned:
     _require_no_run(job, "a data frame: Dataset.from_pandas makes a Dataset of it")
     account = Account(job.chosen.recipe)
     edits: list[Edits | None] = []
-    for window in PassageReader(FrameReader(frame), job.fields, job.roles, job.thresholds):
+    for window in PassageReader(
+        FrameReader(frame, job.fields), job.fields, job.roles, job.thresholds
+    ):
         edits += mend(window, job.chosen.detoxifier, account)
     outcome = account.outcome
     return Cleaned(with_edits(frame, edits), lambda: outcome, {})
