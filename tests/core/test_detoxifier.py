@@ -245,6 +245,28 @@ def test_an_unknown_label_gets_the_nearest_known() -> None:
 
 
 @dataclass(frozen=True)
+class Labelling:
+    """Words of the list, with a label where the toxicity is not 0."""
+
+    def score(self, texts: Sequence[str], /) -> list[Toxicity]:
+        found = WordScorer().score(texts)
+        return [one if one.overall else Toxicity(0.0) for one in found]
+
+
+@pytest.mark.parametrize("texts", [["fine", "you idiot"], ["you idiot", "fine"], ["fine"]])
+def test_a_text_whose_score_has_no_label_reaches_no_threshold_of_one(texts: list[str]) -> None:
+    pipeline = detoxifier(threshold=1.0, labels={"insult": 0.9}, scorer=Labelling())
+    rules = {"fine": "", "you idiot": "labels.insult"}
+    assert [record.rule for record in pipeline.run(texts)] == [rules[text] for text in texts]
+
+
+def test_a_label_that_no_score_has_is_refused_where_some_have_others() -> None:
+    pipeline = detoxifier(labels={"insults": 0.5}, scorer=Labelling())
+    with pytest.raises(ConfigError, match="knows no label 'insults'; did you mean 'insult'"):
+        list(pipeline.run(["fine", "you idiot"]))
+
+
+@dataclass(frozen=True)
 class Keeping:
     """Masks nothing of an insult, and says why."""
 

@@ -22,6 +22,7 @@ from trustydetox.recipes import (
     step_names,
     write_recipe,
 )
+from trustydetox.recipes.reading import read_yaml
 from trustydetox.records import Verdict
 from trustydetox.steps.attributing import IntegratedGradients
 from trustydetox.steps.checking import LessToxic
@@ -156,6 +157,9 @@ def test_a_missing_recipe_file_is_named(tmp_path: Path) -> None:
         ("a: [1", "isn't valid YAML in line"),
         ("- a\n- b\n", "must hold settings (key: value), got a list"),
         ("a: 1\na: 2\n", "isn't valid YAML in line 1: the key 'a' stands there twice"),
+        ("a: &a {b: 1}\nc:\n  <<: *a\n  b: 2\n  b: 3\n", "the key 'b' stands there twice"),
+        ("a: &a {b: 1}\nc:\n  <<: *a\n  <<: *a\n", "the key '<<' stands there twice"),
+        ("a: &a 1\nc:\n  <<: *a\n", "isn't valid YAML in line 1: expected a mapping"),
         ("a: !!python/object/apply:os.getcwd []\n", "isn't valid YAML in line 1"),
     ],
 )
@@ -163,6 +167,15 @@ def test_a_malformed_recipe_file_is_one_line(tmp_path: Path, content: str, messa
     path = tmp_path / "own.yaml"
     path.write_text(content, "utf-8")
     assert message in refusal(path)
+
+
+def test_a_mapping_may_take_over_the_keys_of_another_and_write_them_anew(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text("a: &a {x: 1, y: 2}\nb:\n  y: 3\n  <<: *a\n  z: {<<: *a, x: 4}\n", "utf-8")
+    assert read_yaml(path) == {
+        "a": {"x": 1, "y": 2},
+        "b": {"x": 1, "y": 3, "z": {"x": 4, "y": 2}},
+    }
 
 
 def test_a_recipe_file_that_is_not_utf_8_is_one_line(tmp_path: Path) -> None:

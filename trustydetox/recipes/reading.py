@@ -10,13 +10,19 @@ from pydantic import BaseModel, ValidationError
 
 from trustydetox.errors import ConfigError, did_you_mean
 
+_MERGE = "tag:yaml.org,2002:merge"
+
 
 class _Loader(yaml.SafeLoader):
     """Plain YAML; a key written twice is an error rather than the last one's value."""
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
+    keys = [
+        # What `<<` stands for comes in below, and may be written anew: it isn't twice there.
+        key.value if key.tag == _MERGE else loader.construct_object(key, deep=True)
+        for key, _ in node.value
+    ]
     for index, key in enumerate(keys):
         if key in keys[:index]:
             raise yaml.constructor.ConstructorError(
