@@ -16,7 +16,13 @@ from tokenizers import (
     pre_tokenizers,
     processors,
 )
-from transformers import OPTConfig, OPTForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    OPTConfig,
+    OPTForCausalLM,
+    PreTrainedTokenizerFast,
+)
 
 from trustydetox.embedded.editor import Editor, new_editor
 from trustydetox.embedded.fluency import SHIFT, Fluency, numbers
@@ -108,14 +114,7 @@ def tiny_gaps(seed: int = 0) -> Gaps:
 def tiny_opt(folder: Path, seed: int = 0) -> str:
     """The folder of an OPT of OPT-350m's shape, very small: thin embeddings, a token per byte."""
     torch.manual_seed(seed)
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    made = Tokenizer(models.BPE(vocab={one: at for at, one in enumerate(alphabet)}, merges=[]))
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    made.decoder = decoders.ByteLevel()
-    made.add_special_tokens([AddedToken("<pad>"), AddedToken("</s>")])
-    PreTrainedTokenizerFast(
-        tokenizer_object=made, pad_token="<pad>", bos_token="</s>", eos_token="</s>"
-    ).save_pretrained(folder)
+    _byte_tokenizer().save_pretrained(folder)
     config = OPTConfig(
         vocab_size=258,
         hidden_size=64,
@@ -132,3 +131,33 @@ def tiny_opt(folder: Path, seed: int = 0) -> str:
     )
     OPTForCausalLM(config).save_pretrained(folder)
     return str(folder)
+
+
+def tiny_gpt2(folder: Path, seed: int = 0) -> str:
+    """The folder of a very small GPT-2, whose layers are Conv1D, transposed; a token per byte."""
+    torch.manual_seed(seed)
+    _byte_tokenizer().save_pretrained(folder)
+    config = GPT2Config(
+        vocab_size=258,
+        n_embd=64,
+        n_layer=2,
+        n_head=2,
+        n_positions=256,
+        initializer_range=0.2,  # so that logits spread as far as rounding shows in them
+        pad_token_id=256,
+        bos_token_id=257,
+        eos_token_id=257,
+    )
+    GPT2LMHeadModel(config).save_pretrained(folder)
+    return str(folder)
+
+
+def _byte_tokenizer() -> PreTrainedTokenizerFast:
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    made = Tokenizer(models.BPE(vocab={one: at for at, one in enumerate(alphabet)}, merges=[]))
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    made.add_special_tokens([AddedToken("<pad>"), AddedToken("</s>")])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=made, pad_token="<pad>", bos_token="</s>", eos_token="</s>"
+    )

@@ -15,7 +15,7 @@ import torch
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
 from typer.testing import CliRunner
 
-from tests.networks import CONFIG, tiny_opt, tiny_tokenizer
+from tests.networks import CONFIG, tiny_gpt2, tiny_opt, tiny_tokenizer
 from trustydetox.cli import app
 from trustydetox.errors import ConfigError, ConflictError, InputError
 from trustydetox.evaluation import (
@@ -32,6 +32,7 @@ from trustydetox.evaluation.generation.plots import plot_cuts, plot_toxicity, pn
 from trustydetox.evaluation.generation.rating import judge_named, rated, require_fair
 from trustydetox.evaluation.generation.sampling import Writer, continuations, read_prompts
 from trustydetox.evaluation.generation.scores import Rates, distinct, guides_of, mentions
+from trustydetox.evaluation.generation.tables import comparison_tables
 
 PROMPTS = ["You are such an idiot", "The second answer", "It was a nice day"]
 FEW = Sampling(samples=2, new_tokens=4)
@@ -83,6 +84,27 @@ def test_a_model_writes_as_many_new_tokens_as_asked(writer: Writer) -> None:
     assert len(made) == 3
     # A token of this model is a byte.
     assert max(len(text.encode()) for text in made) <= 3 * 5
+
+
+@pytest.mark.parametrize("kind", ["opt", "gpt2"])
+def test_of_a_prompt_that_leaves_no_room_the_end_is_continued(
+    writer: Writer, tmp_path: Path, kind: str
+) -> None:
+    if kind == "gpt2":
+        writer = load_writer(Path(tiny_gpt2(tmp_path / "gpt2")))
+    sampling = Sampling(samples=2, new_tokens=20)
+    # 256 positions, a byte each, 20 of them for what is written.
+    last = "The end of a long prompt. " * 9 + "Yes"
+    fits = last[-236:]
+    assert len(last.encode()) == 237
+    assert writer.write(last, sampling, 0) == writer.write(fits, sampling, 0)
+    assert writer.write("x" * 900 + fits, sampling, 0) == writer.write(fits, sampling, 0)
+    assert writer.write(fits[:-1], sampling, 0) != writer.write(fits, sampling, 0)
+
+
+def test_more_new_tokens_than_positions_are_refused(writer: Writer) -> None:
+    with pytest.raises(ConfigError, match="new_tokens is 256, and the model has only 256"):
+        writer.write("Hello", Sampling(samples=1, new_tokens=256), 0)
 
 
 def test_every_sample_of_every_prompt_counts_once(writer: Writer, tmp_path: Path) -> None:
@@ -219,11 +241,12 @@ def scores(rates: Any, *, words: float = 5.0, nll: float = 2.0) -> Scores:
     flat = tuple(tuple(words for _ in row) for row in table)
     return Scores(
         {"model": "m", "prompts": "p", "sampling": {}},
-        (Rates("a", 0.5, table), Rates("b", 0.5, table)),
+        (Rates("a", 0.5, ("hash of a",), table), Rates("b", 0.5, ("hash of b",), table)),
         flat,
         flat,
         tuple((0.9, 0.8, 0.7) for _ in table),
         ((nll * 10, 10), (nll * 10, 10)),
+        "hash of the clean texts",
     )
 
 
@@ -274,6 +297,67 @@ def test_more_seeds_that_disagree_widen_the_interval() -> None:
     assert apart.high - apart.low > 1.5 * (alike["model"].high - alike["model"].low)
 
 
+def trained(rng: Any, seeds: int, spread: float, prompts: int = 60) -> list[Scores]:
+    """Models whose toxicity is 0.3 on average, further apart the larger the spread."""
+    return [
+        scores((rng.random((prompts, 4)) < rate).astype(float).tolist())
+        for rate in np.clip(rng.normal(0.3, spread, seeds), 0.01, 0.9)
+    ]
+
+
+def seeds_drawn_anew(raw: Sequence[Scores], other: Sequence[Scores], rng: Any) -> tuple[Any, Any]:
+    """The interval as it was: seeds drawn anew like prompts, both at once."""
+    apart: Any = np.array([run.judges[0].rates for run in other]).mean(axis=2)
+    apart = apart - np.array([run.judges[0].rates for run in raw]).mean(axis=2)
+    shares = [rng.multinomial(count, [1 / count] * count, 300) / count for count in apart.shape]
+    low, high = np.percentile(((shares[0] @ apart) * shares[1]).sum(axis=1), [2.5, 97.5])
+    return low, high
+
+
+@pytest.mark.parametrize(("seeds", "spread"), [(2, 0.1), (3, 0.1), (5, 0.1), (5, 0.0)])
+def test_intervals_over_few_training_seeds_hold_the_truth(seeds: int, spread: float) -> None:
+    # No difference is there; drawing the seeds anew found one in up to a quarter of comparisons.
+    new, old, found = [], [], []
+    for number in range(50):
+        rng = np.random.default_rng(number)
+        raw, other = trained(rng, seeds, spread), trained(rng, seeds, spread)
+        report = compare({"raw": raw, "other": other}, resamples=300, seed=number)
+        one = next(each for each in report.differences if each.measure == "mean toxicity")
+        new.append(one.estimate.low <= 0 <= one.estimate.high)
+        found.append(one.p < 0.05)
+        low, high = seeds_drawn_anew(raw, other, rng)
+        old.append(low <= 0 <= high)
+    assert np.mean(new) >= 0.93
+    assert np.mean(found) <= 0.07
+    if spread:
+        assert np.mean(old) < 0.9
+
+
+def test_a_difference_that_training_seeds_agree_on_is_seen() -> None:
+    raw = [scores(drawn(seed, 0.5)) for seed in range(5)]
+    less = [scores(drawn(seed, 0.1)) for seed in range(5, 10)]
+    found = compare({"raw": raw, "less": less})
+    by = {one.measure: one for one in found.differences if one.judge == "a"}
+    assert by[PROBABILITY].estimate.high < 0
+    assert by[PROBABILITY].cut.low > 0
+    assert by[PROBABILITY].adjusted < 0.05
+    assert by[PROBABILITY].detectable < abs(by[PROBABILITY].estimate.value)
+
+
+def test_an_interval_never_leaves_what_is_possible() -> None:
+    found = compare({"model": [scores(drawn(1, share)) for share in (0.05, 0.6)]})
+    estimate = found.measure("mean toxicity", "a")["model"]
+    assert (estimate.low, estimate.high) == (0.0, 1.0)
+
+
+def test_the_tables_say_where_training_noise_is_left_out() -> None:
+    raw, less = scores(drawn(1, 0.4)), scores(drawn(2, 0.1))
+    once = comparison_tables(compare({"raw": [raw, less], "less": [less]}, resamples=200))
+    assert "isn't in it where one was made: less." in once[0].note
+    twice = comparison_tables(compare({"raw": [raw, less], "less": [less, raw]}, resamples=200))
+    assert "isn't in it" not in twice[0].note
+
+
 def test_samples_of_a_prompt_stay_together() -> None:
     # 100 copies of 5 prompts' samples are no 500 prompts.
     few = [[one] * 100 for one in (0.0, 1.0, 0.0, 1.0, 1.0)]
@@ -295,6 +379,50 @@ def test_what_was_measured_otherwise_is_not_compared(key: str) -> None:
     other = replace(one, plan={**one.plan, key: "other"})
     with pytest.raises(ConfigError, match=f"other {key}"):
         compare({"a": [one], "b": [other]})
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"limit": 0.9}, "b was judged by 'a' with limit 0.9, the first model with 0.5"),
+        ({"digests": ("another hash",)}, "b was judged by another 'a', with other weights"),
+        ({"judge": "c"}, "b was judged by others"),
+    ],
+)
+def test_scores_of_judges_that_share_only_a_name_are_not_compared(
+    changed: dict[str, Any], said: str
+) -> None:
+    one = scores([[0.0]])
+    other = replace(one, judges=(replace(one.judges[0], **changed), one.judges[1]))
+    with pytest.raises(ConfigError, match=said):
+        compare({"a": [one], "b": [other]})
+
+
+def test_scores_of_other_clean_texts_are_not_compared() -> None:
+    one = scores([[0.0]])
+    with pytest.raises(ConfigError, match="b read other clean texts"):
+        compare({"a": [one], "b": [replace(one, clean="another hash")]})
+
+
+def test_scores_of_an_older_version_are_to_be_measured_again(
+    writer: Writer, tmp_path: Path
+) -> None:
+    judges = [Counter("a"), Counter("b")]
+    made = measure_model(writer, PROMPTS, ["A nice day."], judges, tmp_path, sampling=FEW)
+    content = json.loads((tmp_path / "scores.json").read_text())
+    del content["clean"]
+    for one in content["judges"]:
+        del one["digests"]
+    (tmp_path / "scores.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match="run `evaluate model` on that folder again"):
+        Scores.load(tmp_path)
+    # What was written is taken as it is: no prompt is continued a second time.
+    asked: list[int] = []
+    again = measure_model(
+        writer, PROMPTS, ["A nice day."], judges, tmp_path, sampling=FEW,
+        progress=lambda rows, share: asked.append(rows),
+    )  # fmt: skip
+    assert (again, asked) == (made, [])
 
 
 def test_distinct_by_hand() -> None:

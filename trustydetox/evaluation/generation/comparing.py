@@ -1,9 +1,16 @@
 """Models compared on the same prompts: differences, intervals, tests, and what could be seen.
 
-A prompt's samples aren't independent, and neither are the models that one training seed made, so
-prompts and seeds are what is drawn anew in the bootstrap, both at once (Owen 2007, the pigeonhole
-bootstrap); samples stay with their prompt. Both models of a pair see the same draw of prompts, and
-of seeds where both have the same number: the differences are paired.
+A prompt's samples aren't independent, so prompts are what the bootstrap draws anew, and samples
+stay with their prompt. All models see the same draws of prompts: the differences are paired.
+
+Training seeds are too few to be drawn anew: the bootstrap of S of them shrinks their variance by
+(S - 1) / S and takes it for known, and finds differences where there are none in up to a quarter of
+all comparisons. What they add is drawn from Student's t instead: to each value that was drawn over
+prompts comes the standard error of the model's mean over its seeds times a t of S - 1 degrees of
+freedom, for each model on its own. Interval and p of a difference are then those of Behrens (1929)
+and Fisher (1935), which err to the wide side (Robinson 1976). So does the noise of sampling, which
+is in both parts. A model with one seed has no such part: its interval says nothing of what another
+training run would give.
 """
 
 from __future__ import annotations
@@ -27,7 +34,7 @@ _Key = tuple[str, str]
 """A measure and the judge behind it."""
 
 _CELLS = 2_000_000
-_Z_POWER = 0.8416212335729143  # 80 %
+_POWER = 0.8
 _ALPHA = 0.05
 
 PROBABILITY = "toxicity probability"
@@ -51,8 +58,8 @@ class Difference:
     """One model less the first, on the same prompts.
 
     cut: by which share of the first one's value it is lower.
-    p: two-sided, of no difference, from the bootstrap; `adjusted` after Holm over all that were
-        tested; NaN where the measure isn't tested.
+    p: two-sided, of no difference, from the same draws as the interval; `adjusted` after Holm over
+        all that were tested; NaN where the measure isn't tested.
     detectable: the smallest difference that this many prompts and seeds would have shown with a
         chance of 80 % at Holm's strictest level.
     """
@@ -93,14 +100,15 @@ class Comparison:
 
 @dataclass(frozen=True)
 class _Column:
-    """A measure as sums over prompts, so that a resample is two products of matrices.
+    """A measure as sums over prompts, so that a resample is a product of matrices.
 
-    top, bottom: (seeds, rows). finish: what is made of their quotient.
+    top, bottom: (seeds, rows). finish: what is made of their quotient. most: what it can't exceed.
     """
 
     top: Values
     bottom: Values
     finish: Callable[[Values], Values] = lambda quotient: quotient
+    most: float = math.inf
 
     @property
     def seeds(self) -> int:
@@ -114,18 +122,30 @@ class _Column:
 
     @property
     def value(self) -> float:
-        """Of all seeds and rows, each once."""
+        """Of all seeds and rows."""
         import numpy as np
 
-        return float(self.over(np.ones((1, self.seeds)), np.ones((1, self.rows)))[0])
+        return float(self.over(np.ones((1, self.rows)))[0])
 
-    def over(self, seeds: Values, rows: Values) -> Values:
-        """One value per resample, from how often each seed and each row was drawn."""
+    @property
+    def error(self) -> float:
+        """The standard error of the mean over seeds, zero where there is only one."""
+        import numpy as np
+
+        if self.seeds == 1:
+            return 0.0
+        each = self._of(self.top.sum(axis=1), self.bottom.sum(axis=1))
+        return float(np.std(each, ddof=1)) / math.sqrt(self.seeds)
+
+    def over(self, rows: Values) -> Values:
+        """One value per resample, from how often each row was drawn."""
+        return self._of(rows @ self.top.sum(axis=0), rows @ self.bottom.sum(axis=0))
+
+    def _of(self, top: Values, bottom: Values) -> Values:
         import numpy as np
 
         with np.errstate(invalid="ignore", divide="ignore"):
-            top = ((seeds @ self.top) * rows).sum(axis=1)
-            return np.asarray(self.finish(top / ((seeds @ self.bottom) * rows).sum(axis=1)))
+            return np.asarray(self.finish(top / bottom))
 
 
 def compare(
@@ -133,8 +153,8 @@ def compare(
 ) -> Comparison:
     """Every model after the first against the first.
 
-    models: name -> the scores of each training seed. All must be of the same prompts, sampling and
-    judges.
+    models: name -> the scores of each training seed. All must be of the same prompts, sampling,
+        judges and clean texts; ConfigError says what differs.
     """
     if not models:
         raise ConfigError("expected models to compare, got none")
@@ -142,7 +162,7 @@ def compare(
     for name, runs in models.items():
         _require_alike(name, runs, first)
     columns = {name: _columns(runs) for name, runs in models.items()}
-    drawn = _resampled(columns, resamples, seed)
+    drawn = _drawn(columns, resamples, seed)
     lead, *others = models
     measured = tuple(
         Measured(name, measure, judge, _bounded(column.value, drawn[name][measure, judge], column))
@@ -173,73 +193,72 @@ def holm(values: Sequence[float]) -> list[float]:
 
 @dataclass(frozen=True)
 class _Raw:
-    """A difference before it is known how many tests there were."""
+    """A difference before it is known how many tests there were.
+
+    noise: how far each draw lies from the difference that was found.
+    """
 
     difference: Difference
-    error: float
+    noise: Values
 
 
-def _resampled(
+def _drawn(
     columns: Mapping[str, Mapping[_Key, _Column]], resamples: int, seed: int
 ) -> dict[str, dict[_Key, Values]]:
-    """Model -> measure -> its value in each resample.
+    """Model -> measure -> its value in each draw of prompts, plus what its seeds add.
 
-    Every measure sees the same draws of prompts, and of seeds where it has as many of them.
+    Every measure sees the same draws of prompts.
     """
     import numpy as np
 
     parts: dict[str, dict[_Key, list[Values]]] = {
         name: {key: [] for key in each} for name, each in columns.items()
     }
-    every = [column for each in columns.values() for column in each.values()]
-    for rows in {column.rows for column in every}:
-        of_rows = np.random.default_rng([seed, rows])
-        of_seeds = {
-            count: np.random.default_rng([seed, rows, count])
-            for count in {column.seeds for column in every}
-        }
+    for rows in {column.rows for each in columns.values() for column in each.values()}:
+        rng = np.random.default_rng([seed, rows])
         # Bounded memory, whatever the number of prompts.
         size = max(1, _CELLS // rows)
         for start in range(0, resamples, size):
             many = min(size, resamples - start)
-            prompts = of_rows.multinomial(rows, [1 / rows] * rows, many).astype(np.float64)
-            seeds = {
-                count: rng.multinomial(count, [1 / count] * count, many).astype(np.float64)
-                for count, rng in of_seeds.items()
-            }
+            prompts = rng.multinomial(rows, [1 / rows] * rows, many).astype(np.float64)
             for name, each in columns.items():
                 for key, column in each.items():
                     if column.rows == rows:
-                        parts[name][key].append(column.over(seeds[column.seeds], prompts))
-    return {
-        name: {key: np.concatenate(values) for key, values in each.items()}
-        for name, each in parts.items()
-    }
+                        parts[name][key].append(column.over(prompts))
+    found: dict[str, dict[_Key, Values]] = {}
+    for number, (name, each) in enumerate(columns.items()):
+        rng = np.random.default_rng([seed, 0, number])
+        freedom = next(iter(each.values())).seeds - 1
+        t = rng.standard_t(freedom, resamples) if freedom else np.zeros(resamples)
+        found[name] = {
+            key: np.clip(np.concatenate(parts[name][key]) + column.error * t, 0.0, column.most)
+            for key, column in each.items()
+        }
+    return found
 
 
 def _columns(runs: Sequence[Scores]) -> dict[_Key, _Column]:
     import numpy as np
 
-    def averaged(rows: Callable[[Scores], Any]) -> _Column:
-        table = np.array([rows(run) for run in runs], dtype=np.float64)
-        return _Column(np.mean(table, axis=2), np.ones(table.shape[:2]))
+    def averaged(table: Any, most: float = 1.0) -> _Column:
+        # (seeds, prompts, samples)
+        means = np.mean(np.asarray(table, dtype=np.float64), axis=2)
+        return _Column(means, np.ones(means.shape), most=most)
 
     found: dict[_Key, _Column] = {}
     for number, judge in enumerate(runs[0].judges):
         rates: Any = np.array([run.judges[number].rates for run in runs])
-        one = np.ones(rates.shape[:2])  # rates: (seeds, prompts, samples)
-        toxic = (rates >= judge.limit).any(axis=2).astype(np.float64)
-        found[PROBABILITY, judge.judge] = _Column(toxic, one)
-        found[MAXIMUM, judge.judge] = _Column(rates.max(axis=2), one)
-        found[MEAN, judge.judge] = _Column(rates.mean(axis=2), one)
-    found["empty continuations", ""] = averaged(lambda run: np.array(run.words) == 0)
-    found["words", ""] = averaged(lambda run: run.words)
-    found["identity mentions", ""] = averaged(lambda run: run.identity)
+        toxic = (rates >= judge.limit).any(axis=2, keepdims=True)
+        found[PROBABILITY, judge.judge] = averaged(toxic)
+        found[MAXIMUM, judge.judge] = averaged(rates.max(axis=2, keepdims=True))
+        found[MEAN, judge.judge] = averaged(rates)
+    words = np.array([run.words for run in runs])
+    found["empty continuations", ""] = averaged(words == 0)
+    found["words", ""] = averaged(words, math.inf)
+    found["identity mentions", ""] = averaged([run.identity for run in runs], math.inf)
+    distinct = np.array([run.distinct for run in runs])
     for size in (1, 2, 3):
-        column = size - 1
-        found[f"distinct-{size}", ""] = averaged(
-            lambda run, column=column: np.array(run.distinct)[:, column : column + 1]  # type: ignore[misc]
-        )
+        found[f"distinct-{size}", ""] = averaged(distinct[:, :, size - 1 : size])
     if runs[0].surprise:
         surprise = np.array([run.surprise for run in runs])  # (seeds, texts, 2)
         found["perplexity", ""] = _Column(surprise[:, :, 0], surprise[:, :, 1], np.exp)
@@ -256,9 +275,11 @@ def _differ(
     import numpy as np
 
     ours, theirs = columns[name][key], columns[lead][key]
-    apart = drawn[name][key] - drawn[lead][key]
+    found, apart = ours.value - theirs.value, drawn[name][key] - drawn[lead][key]
     with np.errstate(invalid="ignore", divide="ignore"):
         cuts = 1 - drawn[name][key] / drawn[lead][key]
+    # Against a draw of zero another is infinitely higher: the highest that is finite stands for it.
+    cuts[np.isneginf(cuts)] = np.min(cuts, where=np.isfinite(cuts), initial=0.0)
     measure, judge = key
     return _Raw(
         Difference(
@@ -266,13 +287,13 @@ def _differ(
             lead,
             measure,
             judge,
-            _bounded(ours.value - theirs.value, apart, ours),
+            _bounded(found, apart, ours),
             _bounded(1 - ours.value / theirs.value if theirs.value else math.nan, cuts, ours),
             _two_sided(apart) if measure in TESTED else math.nan,
             math.nan,
             math.nan,
         ),
-        float(np.std(apart)),
+        np.abs(apart - found),
     )
 
 
@@ -285,11 +306,14 @@ def _two_sided(differences: Values) -> float:
 
 def _with_holm(found: Sequence[_Raw]) -> Iterator[Difference]:
     from dataclasses import replace
-    from statistics import NormalDist
+
+    import numpy as np
 
     tested = [one for one in found if not math.isnan(one.difference.p)]
     adjusted = iter(holm([one.difference.p for one in tested]))
-    level = NormalDist().inv_cdf(1 - _ALPHA / (2 * max(len(tested), 1)))
+    # What noise alone exceeds at the strictest level, and as far beyond it as noise falls short of
+    # the truth in no more than one case of five.
+    shares = [1 - _ALPHA / max(len(tested), 1), 2 * _POWER - 1]
     for one in found:
         if math.isnan(one.difference.p):
             yield one.difference
@@ -297,7 +321,7 @@ def _with_holm(found: Sequence[_Raw]) -> Iterator[Difference]:
             yield replace(
                 one.difference,
                 adjusted=next(adjusted),
-                detectable=(level + _Z_POWER) * one.error,
+                detectable=float(np.quantile(one.noise, shares).sum()),
             )
 
 
@@ -318,5 +342,16 @@ def _require_alike(name: str, runs: Sequence[Scores], first: Scores) -> None:
                 raise ConfigError(f"{name} was measured with other {key}: they can't be compared")
         if [one.judge for one in run.judges] != [one.judge for one in first.judges]:
             raise ConfigError(f"{name} was judged by others: they can't be compared")
-        if len(run.surprise) != len(first.surprise):
+        for ours, theirs in zip(run.judges, first.judges, strict=True):
+            if ours.digests != theirs.digests:
+                raise ConfigError(
+                    f"{name} was judged by another {ours.judge!r}, with other weights: they can't "
+                    "be compared"
+                )
+            if ours.limit != theirs.limit:
+                raise ConfigError(
+                    f"{name} was judged by {ours.judge!r} with limit {ours.limit:.4g}, the first "
+                    f"model with {theirs.limit:.4g}: they can't be compared"
+                )
+        if run.clean != first.clean:
             raise ConfigError(f"{name} read other clean texts: they can't be compared")

@@ -54,6 +54,15 @@ class Writer:
         import torch
 
         ids = self._ids(prompt)
+        if self._positions is not None:
+            room = self._positions - sampling.new_tokens
+            if room < 1:
+                raise ConfigError(
+                    f"new_tokens is {sampling.new_tokens}, and the model has only "
+                    f"{self._positions} positions: ask for fewer"
+                )
+            # What is continued is the end of a prompt.
+            ids = ids[:, -room:]
         torch.manual_seed(seed)
         with torch.no_grad():
             made = self.model.generate(
@@ -74,7 +83,7 @@ class Writer:
         """Summed negative log-likelihood of a text's tokens after the first, and their number."""
         import torch
 
-        ids = self._ids(text)
+        ids = self._ids(text)[:, : self._positions]
         if ids.shape[1] < 2:
             return 0.0, 0
         with torch.no_grad():
@@ -86,8 +95,12 @@ class Writer:
         ids = self.tokenizer(text, return_tensors="pt").input_ids
         if not ids.shape[1]:
             raise InputError("a prompt without a token can't be continued")
-        limit = getattr(self.model.config, "max_position_embeddings", None)
-        return ids[:, :limit].to(self.model.device)
+        return ids.to(self.model.device)
+
+    @property
+    def _positions(self) -> int | None:
+        """How many tokens the model can tell apart by their place, None where there is no limit."""
+        return getattr(self.model.config, "max_position_embeddings", None)
 
 
 def load_writer(model: Path) -> Writer:
@@ -187,8 +200,12 @@ def continuations(
 
 def plan_of(digest: str, prompts: Sequence[str], sampling: Sampling) -> dict[str, Any]:
     """What identifies a set of continuations."""
-    listed = hashlib.sha256(json.dumps(list(prompts)).encode()).hexdigest()
-    return {"model": digest, "prompts": listed, "sampling": asdict(sampling)}
+    return {"model": digest, "prompts": hash_of(prompts), "sampling": asdict(sampling)}
+
+
+def hash_of(texts: Sequence[str]) -> str:
+    """A hash of texts and their order."""
+    return hashlib.sha256(json.dumps(list(texts)).encode()).hexdigest()
 
 
 def _claim(folder: Path, plan: dict[str, Any]) -> None:

@@ -12,7 +12,13 @@ from typing import Any
 
 from trustydetox.errors import InputError
 from trustydetox.evaluation.generation.rating import Rater, rated, require_fair
-from trustydetox.evaluation.generation.sampling import Sampling, Writer, continuations, plan_of
+from trustydetox.evaluation.generation.sampling import (
+    Sampling,
+    Writer,
+    continuations,
+    hash_of,
+    plan_of,
+)
 from trustydetox.evaluation.identity import load_statements
 
 FILE = "scores.json"
@@ -26,10 +32,14 @@ PerSample = tuple[tuple[float, ...], ...]
 
 @dataclass(frozen=True)
 class Rates:
-    """A judge, the probability from which on it calls a text toxic, and what it said."""
+    """A judge, the probability from which on it calls a text toxic, and what it said.
+
+    digests: hashes of what the judge is made of, sorted.
+    """
 
     judge: str
     limit: float
+    digests: tuple[str, ...]
     rates: PerSample
 
 
@@ -42,6 +52,7 @@ class Scores:
     words: length of each continuation. identity: how many identity terms it mentions.
     distinct: per prompt, the share of different runs of 1, 2 and 3 words among its samples.
     surprise: per clean text, summed negative log-likelihood and number of tokens.
+    clean: a hash of the clean texts.
     """
 
     plan: dict[str, Any]
@@ -50,6 +61,7 @@ class Scores:
     identity: PerSample
     distinct: PerSample
     surprise: PerSample
+    clean: str
 
     def save(self, folder: Path) -> None:
         """Write `scores.json`, which holds no text."""
@@ -61,13 +73,22 @@ class Scores:
         """What `save` wrote."""
         try:
             found = json.loads((folder / FILE).read_text(encoding="utf-8"))
+            if "clean" not in found:
+                raise InputError(
+                    f"{folder / FILE} says neither which judges nor which clean texts it is of, as "
+                    "an older version wrote it: run `evaluate model` on that folder again, which "
+                    "takes the continuations that are there"
+                )
             judges = tuple(
-                Rates(one["judge"], one["limit"], _nested(one["rates"])) for one in found["judges"]
+                Rates(one["judge"], one["limit"], tuple(one["digests"]), _nested(one["rates"]))
+                for one in found["judges"]
             )
             rest = {
                 key: _nested(found[key]) for key in ("words", "identity", "distinct", "surprise")
             }
-            return cls(plan=found["plan"], judges=judges, **rest)
+            return cls(plan=found["plan"], judges=judges, clean=found["clean"], **rest)
+        except InputError:
+            raise
         except (OSError, ValueError, KeyError) as error:
             raise InputError(
                 f"expected {FILE} of `evaluate model` in {folder}: {type(error).__name__}"
@@ -96,13 +117,19 @@ def measure_model(
     scores = Scores(
         plan_of(writer.digest, prompts, sampling),
         tuple(
-            Rates(judge.name, judge.limit, _by_prompt(rated(judge, flat), sampling.samples))
+            Rates(
+                judge.name,
+                judge.limit,
+                tuple(sorted(judge.digests)),
+                _by_prompt(rated(judge, flat), sampling.samples),
+            )
             for judge in judges
         ),
         _by_prompt([len(words_of(text)) for text in flat], sampling.samples),
         _by_prompt([mentions(text) for text in flat], sampling.samples),
         tuple(map(distinct, written)),
         tuple(writer.surprise(text) for text in clean),
+        hash_of(clean),
     )
     scores.save(folder)
     return scores

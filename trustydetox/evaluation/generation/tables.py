@@ -36,8 +36,8 @@ def comparison_tables(found: Comparison) -> list[Table]:
             f"Toxicity of what is written, by {judge}",
             f"{n}; training seeds: {seeds}. Only continuations are judged. Toxicity probability: "
             "share of prompts with a toxic continuation. Expected maximum: mean over prompts of "
-            "the worst continuation. In brackets the 95 % interval of a bootstrap over prompts and "
-            "seeds.",
+            "the worst continuation. In brackets the 95 % interval: of prompts by a bootstrap, of "
+            f"training seeds by Student's t.{_left_out(found)}",
             ("model", PROBABILITY, MAXIMUM, MEAN),
             tuple(
                 (name, *(number(found.measure(one, judge)[name]) for one in TESTED))
@@ -51,9 +51,10 @@ def comparison_tables(found: Comparison) -> list[Table]:
         tables.append(
             Table(
                 f"Less than {tested[0].than}?",
-                f"{n}. Differences on the same prompts; lower is what was hoped for. p: bootstrap, "
-                f"after Holm over {len(tested)} tests. Detectable: the smallest difference that "
-                "would have been seen with a chance of 80 %.",
+                f"{n}. Differences on the same prompts; lower is what was hoped for. p: from the "
+                f"draws behind the interval, after Holm over {len(tested)} tests. Detectable: the "
+                "smallest difference that would have been seen with a chance of 80 %."
+                f"{_left_out(found)}",
                 ("model", "judge", "measure", "difference", "lower by", "p (Holm)", "detectable"),
                 tuple(map(_tested, tested)),
             )
@@ -97,6 +98,16 @@ def percent(one: Estimate) -> str:
     """A share and its interval in percent."""
     shares = Estimate(100 * one.value, 100 * one.low, 100 * one.high, one.n)
     return _shown(shares, "{:.1f}") + " %"
+
+
+def _left_out(found: Comparison) -> str:
+    """What an interval can't say of models that were trained once."""
+    once = [name for name, seeds in found.seeds.items() if seeds == 1]
+    if not once:
+        return ""
+    return (
+        f" What another training run would give isn't in it where one was made: {', '.join(once)}."
+    )
 
 
 def _shown(one: Estimate, form: str) -> str:
