@@ -51,7 +51,7 @@ Spawn = Callable[..., "subprocess.Popen[bytes]"]
             ["clean", "in.jsonl", "-o", "out.docx", "--recipe", "FAKE"],
             2,
             "error: can't tell the format of out.docx by its ending: expected .jsonl, .json, "
-            ".csv, .parquet, .txt, all but .parquet also with .gz or .zst",
+            ".csv, .parquet, .txt, .ndjson, all but .parquet also with .gz or .zst",
         ),
         (
             ["clean", "in.jsonl", "-o", "out.jsonl", "--recipe", "FAKE", "--allow-list", "no.txt"],

@@ -225,6 +225,7 @@ def test_the_share_read_grows_from_nothing_to_all(name: str, tmp_path: Path) -> 
     ("name", "expected"),
     [
         ("x/A.JSONL", FileFormat("jsonl")),
+        ("a.ndjson.gz", FileFormat("jsonl", "gzip")),
         ("a.json.gz", FileFormat("json", "gzip")),
         ("a.b.csv.zst", FileFormat("csv", "zstd")),
         ("a.parquet", FileFormat("parquet")),

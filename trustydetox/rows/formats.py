@@ -30,6 +30,7 @@ TABLES = {
     ".csv": "csv",
     ".parquet": "parquet",
     ".txt": "txt",
+    ".ndjson": "jsonl",
 }
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 

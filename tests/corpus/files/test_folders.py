@@ -135,6 +135,77 @@ def test_what_holds_no_rows_is_copied_and_comes_back(raw: Path) -> None:
     assert (raw.with_name("again") / "NOTICE.md").read_bytes() == b"# idiot\n"
 
 
+@pytest.mark.parametrize("name", ["b.tsv", "B.TSV", "b.parquet.gz", "b.jsonl.bz2", "b.zip"])
+def test_data_that_nobody_can_read_is_refused_rather_than_copied(raw: Path, name: str) -> None:
+    (raw / "deeper" / name).write_bytes(GOOD)
+    with pytest.raises(ConfigError, match=rf"{name} can't be read.*convert it") as caught:
+        clean(raw)
+    assert "idiot" not in str(caught.value)
+    assert not raw.with_name("out").exists()
+    with pytest.raises(ConfigError, match=rf"{name} can't be read"):
+        scan_file(raw, detoxifier=cleaner())
+    assert clean_file(str(raw / "*.jsonl"), raw.with_name("out"), detoxifier=cleaner()).read == 4
+
+
+def test_json_lines_are_also_called_ndjson(raw: Path) -> None:
+    (raw / "e.ndjson").write_bytes(GOOD)
+    clean(raw)
+    assert (raw.with_name("out") / "e.ndjson").read_bytes() == (
+        b'{"text": "you friend"}\n{"text": "fine"}\n'
+    )
+
+
+def finished(raw: Path, run: Path) -> None:
+    """A finished run in the folder that is cleaned next."""
+    clean_file(raw / "d.jsonl", raw / "d.clean.jsonl", detoxifier=cleaner(), run=run)
+
+
+@pytest.mark.parametrize("name", ["d.clean.jsonl.detox", "deeper/run", ".hidden"])
+@pytest.mark.parametrize("pattern", ["", "**/*.jsonl"])
+def test_run_folders_are_never_among_the_files(raw: Path, name: str, pattern: str) -> None:
+    finished(raw, raw / name)
+    clean_file(str(raw / pattern), raw.with_name("out"), detoxifier=cleaner())
+    assert {Path(one).suffix for one in tree(raw.with_name("out"))} <= {".parquet", ".jsonl"}
+    lines = {"d.jsonl", "d.clean.jsonl"}
+    assert {one for one in tree(raw.with_name("out")) if one.endswith("l")} == lines
+    assert not any(b"idiot" in content for content in tree(raw.with_name("out")).values())
+    scanned = scan_file(str(raw / pattern), detoxifier=cleaner())
+    assert {one["file"] for one in scanned if one["file"].endswith("l")} == lines
+
+
+def test_a_run_folder_in_the_making_is_none_of_the_files_of_a_pattern(raw: Path) -> None:
+    def stop(rows: int, share: float | None) -> None:
+        if rows > 1:
+            raise KeyboardInterrupt
+
+    for run in (None, raw / "run"):
+        with pytest.raises(KeyboardInterrupt):
+            clean_file(
+                raw / "d.jsonl",
+                raw / "o.jsonl",
+                detoxifier=cleaner(),
+                run=run,
+                shard_rows=1,
+                progress=stop,
+            )
+    assert list(raw.glob(".*.part/ledger/shards/*.jsonl"))
+    clean_file(str(raw / "**" / "*.jsonl"), raw.with_name("out"), detoxifier=cleaner())
+    assert set(read_manifest(raw.with_name("out.detox"))["input"]["files"]) == {"d.jsonl"}
+
+
+@pytest.mark.parametrize("inside", ["", "ledger", "*.jsonl"])
+def test_a_run_folder_is_no_folder_of_data(raw: Path, inside: str) -> None:
+    finished(raw, raw.with_name("run"))
+    with pytest.raises(ConfigError, match="lies in a run folder"):
+        clean_file(str(raw.with_name("run") / inside), raw.with_name("out"), detoxifier=cleaner())
+
+
+def test_a_manifest_of_somebody_else_makes_no_run_folder(raw: Path) -> None:
+    (raw / "deeper" / "manifest.json").write_bytes(b'[{"text": "fine"}]')
+    clean(raw)
+    assert "deeper/c.parquet" in tree(raw.with_name("out"))
+
+
 def test_a_file_that_cant_be_read_counts_as_a_bad_row_and_the_others_go_on(raw: Path) -> None:
     (raw / "b.parquet").write_bytes(b"PAR1 and no more")
     counts = clean(raw)

@@ -9,6 +9,27 @@ import trustydetox
 from tests.fakes import detoxifier
 
 
+def test_rows_that_are_left_out_are_a_warning_that_says_where_they_are(tmp_path: Path) -> None:
+    path, run = tmp_path / "a.jsonl", tmp_path / "a.clean.jsonl.detox"
+    path.write_text('{"text": "fine"}\nno row\n{"text": null}\n')
+    for _ in ("at first", "and where all was done before"):
+        with pytest.warns(UserWarning, match="left out, 2 of 3") as caught:
+            trustydetox.clean(path, recipe=detoxifier())
+        (one,) = caught
+        assert str(one.message).endswith(f"they lie in {run / 'quarantine.jsonl'}")
+        assert one.filename == __file__
+
+
+def test_what_people_decided_stays_when_the_file_is_cleaned_again(tmp_path: Path) -> None:
+    path, run = tmp_path / "a.jsonl", tmp_path / "a.clean.jsonl.detox"
+    path.write_text('{"text": "you idiot"}\n')
+    out = trustydetox.clean(path, recipe=detoxifier())
+    (run / "review.jsonl").write_text('{"decision": "keep"}\n')
+    out.unlink()
+    trustydetox.clean(path, recipe=detoxifier())
+    assert (run / "review.jsonl").read_text() == '{"decision": "keep"}\n'
+
+
 @pytest.mark.parametrize(
     ("name", "cleaned"),
     [("a.jsonl", "a.clean.jsonl"), ("a.b.jsonl.gz", "a.b.clean.jsonl.gz"), ("a", "a.clean")],

@@ -9,12 +9,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.fakes import detoxifier
 from trustydetox.corpus import clean_file, read_manifest, revert_file, run_folder
 from trustydetox.errors import ConfigError, ConflictError, InputError
+from trustydetox.roles import Action
 
 ROOT = Path(__file__).parents[3]
 DATA = b'{"text": "you idiot"}\n{"text": "fine"}\nbad\n'
@@ -107,6 +109,63 @@ def test_a_finished_run_with_other_settings_is_a_conflict_that_names_the_differe
     clean_file(source, output, **{**given, **changed}, fresh=True)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"roles": {"user": Action.REWRITE}}, "roles: user ('rewrite', now None)"),
+        ({"thresholds": {"assistant": 0.2}}, "thresholds: assistant (0.2, now None)"),
+        ({"settings": {"recipe": "mini", "review": "abc"}}, "settings: review ('abc', now None)"),
+    ],
+)
+def test_a_finished_run_with_more_settings_is_a_conflict_too(
+    source: Path, more: dict[str, Any], message: str
+) -> None:
+    given: dict[str, Any] = {"detoxifier": detoxifier(), "settings": {"recipe": "mini"}}
+    target = source.with_name("out.jsonl")
+    clean_file(source, target, **{**given, **more})
+    with pytest.raises(ConflictError) as caught:
+        clean_file(source, target, **given)
+    assert message in str(caught.value)
+
+
+def test_an_unfinished_run_with_more_settings_is_a_conflict_too(source: Path) -> None:
+    def stop(rows: int, share: float | None) -> None:
+        if rows > 1:
+            raise KeyboardInterrupt
+
+    target, roles = source.with_name("out.jsonl"), {"user": Action.REWRITE}
+    with pytest.raises(KeyboardInterrupt):
+        clean_file(
+            source, target, detoxifier=detoxifier(), roles=roles, shard_rows=1, progress=stop
+        )
+    with pytest.raises(ConflictError, match="was begun by a run with another roles: user"):
+        clean_file(source, target, detoxifier=detoxifier(), shard_rows=1)
+
+
+@pytest.mark.parametrize("is_fresh", [False, True])
+def test_no_run_loses_what_people_decided_about_the_one_that_it_replaces(
+    source: Path, output: Path, is_fresh: bool
+) -> None:
+    decisions = b'{"decision": "keep"}\n'
+    review = run_folder(str(output)) / "review.jsonl"
+    review.write_bytes(decisions)
+    output.unlink()
+    clean_file(source, output, detoxifier=detoxifier(), settings=SETTINGS, fresh=is_fresh)
+    assert output.read_bytes() == LEFT
+    assert review.read_bytes() == decisions
+    assert review.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_run_that_is_killed_between_two_renames_keeps_what_people_decided(
+    source: Path, output: Path
+) -> None:
+    folder = run_folder(str(output))
+    (folder / "review.jsonl").write_bytes(b'{"decision": "keep"}\n')
+    folder.rename(folder.with_name(f".{folder.name}.old"))
+    clean_file(source, output, detoxifier=detoxifier(), settings=SETTINGS)
+    assert (folder / "review.jsonl").read_bytes() == b'{"decision": "keep"}\n'
+
+
 def test_a_finished_run_over_another_input_is_a_conflict(source: Path, output: Path) -> None:
     source.write_bytes(DATA + DATA)
     with pytest.raises(ConflictError, match="input"):
@@ -179,7 +238,7 @@ def test_what_a_killed_run_left_behind_is_cleared(source: Path, output: Path) ->
     (part / "ledger").mkdir(parents=True)
     (part / "records.jsonl").write_text("half a line")
     folder.rename(folder.with_name(f".{folder.name}.old"))
-    clean_file(source, output, detoxifier=detoxifier())
+    clean_file(source, output, detoxifier=detoxifier(), settings=SETTINGS)
     assert sorted(path.name for path in source.parent.iterdir()) == [
         "in.jsonl",
         "out.jsonl",

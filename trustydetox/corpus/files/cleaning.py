@@ -83,11 +83,14 @@ def clean_file(
     shard_rows: rows after which a shard ends, if it isn't large enough before.
     share: of the run's shards those to do, where several processes do some each on one file
         system. They write no output, and each gives the counts of its own rows; the same call
-        without it finds them done and puts the output together.
+        without it finds them done and puts the output together. Standard input, `fresh` and
+        `dry_run` have none.
 
     Nothing appears under `destination` unless all of it was written; standard output excepted.
     """
     source, destination = os.fspath(source), os.fspath(destination)
+    if share.of > 1:
+        _require_shareable(source, fresh=fresh, dry_run=dry_run)
     members = members_of(source, destination)
     _require_apart(source, destination, None if run is None else os.fspath(run))
     if destination == "-" and run is None and not dry_run:
@@ -229,6 +232,21 @@ def _said(
         },
         "members": list(members),
     }
+
+
+def _require_shareable(source: str, *, fresh: bool, dry_run: bool) -> None:
+    """Refuse a share of what several processes can't do together."""
+    if source == "-":
+        raise ConfigError(
+            "standard input can't be shared among jobs (--shard-index): write it to a file first"
+        )
+    if fresh:
+        raise ConfigError(
+            "jobs that share a run (--shard-index) can't each start it over: use --fresh without "
+            "--shard-index, or --run (run= in Python) to put this run elsewhere"
+        )
+    if dry_run:
+        raise ConfigError("--dry-run does no shards: leave --shard-index and --num-shards out")
 
 
 def _require_apart(source: str, destination: str, run: str | None) -> None:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from glob import has_magic
 from pathlib import Path
 
+from trustydetox.corpus.runs.folder import is_run_folder
 from trustydetox.errors import ConfigError, InputError
+from trustydetox.report import CARD
 from trustydetox.rows import format_of, is_table
 
 SAVED = ("state.json", "dataset_dict.json")
 """Files by which a folder is known that `save_to_disk` wrote."""
+
+UNREAD = frozenset(
+    ".tsv .tab .psv .jsonlines .json5 .pq .parq .arrow .feather .orc .avro .xls .xlsx .ods .npy "
+    ".npz .pkl .pickle .h5 .hdf5 .db .sqlite .sqlite3 .duckdb .msgpack .tfrecord .zip .tar .tgz "
+    ".rar .7z .gz .zst .bz2 .xz .lz4 .br .snappy".split()
+)
+"""Endings of data and of archives that no reader is for, so that nobody takes a copy for clean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +48,7 @@ def is_many(source: str) -> bool:
 def members_of(source: str, destination: str) -> Sequence[Member]:
     """The files to clean, in the order of their names, and where each of them goes.
 
-    What holds no rows by its ending, such as a README.md, is copied.
+    What holds no rows by its ending, such as a README.md, is copied, see `copied_of`.
     """
     if not is_many(source):
         for name in (source, destination):
@@ -59,14 +68,27 @@ def members_of(source: str, destination: str) -> Sequence[Member]:
     ]
 
 
+def copied_of(source: str) -> list[str]:
+    """The names of the files that are copied unread, all but a dataset's card."""
+    files = files_of(source) if is_many(source) else ()
+    return [name for name in files if name != CARD and not is_table(name)]
+
+
 def files_of(source: str) -> Mapping[str, Path]:
     """The files that a folder or a pattern stands for, by name, in the names' order.
 
     Of a folder those that are hidden are left out, and links to folders aren't followed. A
-    pattern takes `*`, `?`, `[…]` and `**`, and must name files with rows alone.
+    pattern takes `*`, `?`, `[…]` and `**`, and must name files with rows alone. What lies in a
+    run folder is never among them; other data that can't be read is a ConfigError.
     """
     base, pattern = _split(source)
-    found = sorted(one for one in base.glob(pattern) if one.is_file()) if pattern else _in(base)
+    place = base.resolve()
+    if any(map(is_run_folder, (place, *place.parents))):
+        raise ConfigError(
+            f"{source} lies in a run folder, which holds original texts: name the data instead"
+        )
+    below = base.glob(pattern) if pattern else _in(base)
+    found = sorted(_outside_runs(base, filter(Path.is_file, below)))
     if not found and pattern:
         raise ConfigError(f"no file is called {source}")
     strangers = [one for one in found if not is_table(one.name)]
@@ -74,6 +96,13 @@ def files_of(source: str) -> Mapping[str, Path]:
         raise InputError(f"{source} holds no file of rows: expected .jsonl, .parquet, …")
     if strangers and pattern:
         raise ConfigError(f"{source} names {strangers[0]}, which holds no rows by its ending")
+    for one in strangers:
+        if one.suffix.lower() in UNREAD:
+            raise ConfigError(
+                f"{one} can't be read, as its ending is {one.suffix}, and would be copied as it "
+                "is: convert it, say to .jsonl or .parquet, move it out of the folder, or name "
+                "the other files with a pattern such as 'raw/**/*.jsonl'"
+            )
     return dict(sorted((one.relative_to(base).as_posix(), one) for one in found))
 
 
@@ -94,6 +123,14 @@ def _in(folder: Path) -> list[Path]:
                 "trustydetox.clean_dataset"
             )
     return list(_visible(folder))
+
+
+def _outside_runs(base: Path, files: Iterable[Path]) -> list[Path]:
+    """Those that lie in no run folder below `base`."""
+    found = list(files)
+    folders = {folder for one in found for folder in one.parents if base in folder.parents}
+    runs = {folder for folder in folders if is_run_folder(folder)}
+    return [one for one in found if runs.isdisjoint(one.parents)]
 
 
 def _visible(folder: Path) -> Iterator[Path]:

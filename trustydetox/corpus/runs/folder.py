@@ -25,8 +25,10 @@ from trustydetox.errors import ConfigError, ConflictError, InputError
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
+ENDING = ".detox"
 RECORDS = "records.jsonl"
 QUARANTINE = "quarantine.jsonl"
+REVIEW = "review.jsonl"
 LEDGER = "ledger"
 CHANGES = f"{LEDGER}/changes.jsonl"
 COPY = f"{LEDGER}/input"
@@ -50,7 +52,11 @@ DECIDING = (
 DECIDING_HALFWAY = (*DECIDING, "limits", "versions")
 """Those of a plan in which a run must agree with the unfinished one that it goes on with."""
 
+GROWING = ("input", "output")
+"""Those of which a finished run says more than its plan did."""
+
 START_OVER = "--fresh (fresh=True in Python) starts over"
+START_OVER_WHOLE = "--fresh without --shard-index (fresh=True without share) starts over"
 ELSEWHERE = "--run (run= in Python) puts this run elsewhere"
 
 PACKAGES = ("trustydetox", "torch", "transformers", "captum", "pyarrow", "numpy")
@@ -58,7 +64,7 @@ PACKAGES = ("trustydetox", "torch", "transformers", "captum", "pyarrow", "numpy"
 
 def run_folder(destination: str) -> Path:
     """Where a run that writes `destination` is kept unless told otherwise."""
-    return Path(f"{destination}.detox")
+    return Path(f"{destination}{ENDING}")
 
 
 def read_manifest(run: Path) -> dict[str, Any]:
@@ -70,6 +76,23 @@ def read_manifest(run: Path) -> dict[str, Any]:
     if not isinstance(manifest, dict) or manifest.get("schema_version") != SCHEMA_VERSION:
         raise InputError(f"{run} was made by another version: expected schema {SCHEMA_VERSION}")
     return manifest
+
+
+def is_run_folder(folder: Path) -> bool:
+    """Whether a folder is that of a run, of whatever version, finished or not."""
+    is_named_so = folder.name.removesuffix(".part").endswith(ENDING)
+    if is_named_so and (folder / LEDGER).is_dir():
+        return True
+    return any(_has_head(folder / name) for name in (MANIFEST, PLAN))
+
+
+def _has_head(path: Path) -> bool:
+    """Whether a file begins as a manifest and a plan do."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and found.keys() >= {"schema_version", "versions"}
 
 
 def versions() -> dict[str, str]:
@@ -191,7 +214,13 @@ class RunFolder:
         file.close()
 
     def seal(self, manifest: Mapping[str, Any]) -> None:
-        """Write the manifest and bring all files to the disk."""
+        """Write the manifest and bring all files to the disk.
+
+        What people decided about the run before comes along, unless this one has a file of it.
+        """
+        before = self.path / REVIEW
+        if before.is_file() and not (self._part / REVIEW).exists():
+            self.open(REVIEW).write(before.read_bytes())
         if self.shards is not None:
             self.open(ENTRIES).write(self.shards.listed())
         files = sorted(str(Path(file.name).relative_to(self._part)) for file in self._files)
@@ -238,38 +267,28 @@ class RunFolder:
         if self._old.is_dir():
             # Left by a run that was killed between two renames.
             read_manifest(self._old)
-            shutil.rmtree(self._old)
+            if self.path.exists():
+                shutil.rmtree(self._old)
+            else:
+                self._old.rename(self.path)
         if unfinished is not None and not fresh:
-            _require_same_plan(self.path, unfinished, self._plan)
-        if not self.path.is_dir() or not any(self.path.iterdir()):
-            return
-        try:
-            found = read_manifest(self.path)
-        except InputError as error:
-            raise ConflictError(
-                f"{self.path} holds something else than a finished run: {ELSEWHERE}"
-            ) from error
-        if fresh or (unfinished is not None and unfinished["fresh"]):
-            return
-        said = _difference(DECIDING, found, self._plan)
-        if said:
-            raise ConflictError(
-                f"{self.path} holds a run with another {said}: {START_OVER}, {ELSEWHERE}"
-            )
+            _require_same_plan(self.path, unfinished, self._plan, START_OVER)
+        is_fresh = fresh or (unfinished is not None and unfinished["fresh"])
+        _require_no_other(self.path, {} if is_fresh else self._plan, START_OVER)
 
 
 class SharedRun:
     """A run folder in the making to which several processes add shards; a context.
 
     None of them writes the output: a run that finds all shards there does, see `RunFolder`. Until
-    then that run, and any with another plan, is a ConflictError.
+    then that run, and any with another plan, is a ConflictError, as is a run in `path` that the
+    one with all shards couldn't replace.
     """
 
     def __init__(self, path: Path, plan: Mapping[str, Any]) -> None:
         if not path.parent.is_dir():
             raise ConfigError(f"can't make the run folder {path}: {path.parent} isn't there")
-        if path.is_dir() and any(path.iterdir()):
-            raise ConflictError(f"{path} holds another, finished run: {ELSEWHERE}")
+        _require_no_other(path, plan, START_OVER_WHOLE)
         part = part_folder(path)
         (part / LEDGER).mkdir(mode=0o700, parents=True, exist_ok=True)
         part.chmod(0o700)
@@ -280,7 +299,7 @@ class SharedRun:
                 if not (part / PLAN).exists():
                     write_whole(part / PLAN, json.dumps(content, indent=2).encode() + b"\n")
             found = json.loads((part / PLAN).read_bytes())
-            _require_same_plan(path, found, content)
+            _require_same_plan(path, found, content, START_OVER_WHOLE)
             self.shards = Shards(part / SHARDS, content, is_shared=True)
         except BaseException:
             os.close(self._lock)
@@ -307,13 +326,30 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _require_same_plan(path: Path, found: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
+def _require_same_plan(
+    path: Path, found: Mapping[str, Any], plan: Mapping[str, Any], way_out: str
+) -> None:
     """Refuse to go on with the shards of another run."""
     said = _difference(DECIDING_HALFWAY, found, plan)
     if said:
         raise ConflictError(
-            f"{path} was begun by a run with another {said}: {START_OVER}, {ELSEWHERE}"
+            f"{path} was begun by a run with another {said}: {way_out}, {ELSEWHERE}"
         )
+
+
+def _require_no_other(path: Path, plan: Mapping[str, Any], way_out: str) -> None:
+    """Refuse to replace what is no finished run, or one that did otherwise than `plan` says."""
+    if not path.is_dir() or not any(path.iterdir()):
+        return
+    try:
+        found = read_manifest(path)
+    except InputError as error:
+        raise ConflictError(
+            f"{path} holds something else than a finished run: {ELSEWHERE}"
+        ) from error
+    said = _difference(DECIDING, found, plan)
+    if said:
+        raise ConflictError(f"{path} holds a run with another {said}: {way_out}, {ELSEWHERE}")
 
 
 def part_folder(path: Path) -> Path:
@@ -332,7 +368,11 @@ def _head() -> dict[str, Any]:
 
 def is_begun(path: Path) -> bool:
     """Whether a run in that folder ended early and left something to go on with."""
-    return _unfinished(part_folder(path)) is not None
+    try:
+        return _unfinished(part_folder(path)) is not None
+    except OSError:
+        # A name that is too long, a folder that can't be read: nothing was begun there.
+        return False
 
 
 def _unfinished(part: Path) -> dict[str, Any] | None:
@@ -349,25 +389,20 @@ def _unfinished(part: Path) -> dict[str, Any] | None:
 def _difference(keys: Sequence[str], found: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
     """The first of `keys` in which what was found isn't what is planned, with both sides."""
     wanted = json.loads(json.dumps(dict(plan)))
-    for key in keys:
-        if key in wanted and not _agrees(found.get(key), wanted[key]):
-            return _named(key, found, wanted)
-    return ""
+    each = (_named(key, found.get(key), wanted[key]) for key in keys if key in wanted)
+    return next(filter(None, each), "")
 
 
-def _agrees(found: Any, wanted: Any) -> bool:
-    """Equality, of objects only in the keys that are wanted."""
-    if isinstance(found, dict) and isinstance(wanted, dict):
-        return all(found.get(key) == value for key, value in wanted.items())
-    return bool(found == wanted)
-
-
-def _named(key: str, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    """The first difference, with both sides where they are short."""
-    was, now = found.get(key), wanted[key]
+def _named(key: str, was: Any, now: Any) -> str:
+    """The first difference, with both sides where they are short; `""` where there is none."""
     if isinstance(was, dict) and isinstance(now, dict):
-        inner = next(name for name, value in now.items() if was.get(name) != value)
-        key, was, now = f"{key}: {inner}", was.get(inner), now[inner]
+        names = now if key in GROWING else {**now, **was}
+        inner = next((name for name in names if was.get(name) != now.get(name)), None)
+        if inner is None:
+            return ""
+        key, was, now = f"{key}: {inner}", was.get(inner), now.get(inner)
+    if was == now:
+        return ""
     said = f"{key} ({was!r}, now {now!r})"
     return said if len(said) <= 120 else key
 
