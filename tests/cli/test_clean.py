@@ -276,6 +276,38 @@ def test_a_share_needs_both_numbers_and_the_first_the_smaller(
     assert run(*command, *options.split()).code == 2
 
 
+def test_standard_input_cant_be_shared(run: Run, rows: Path) -> None:
+    out = rows.with_name("out.jsonl")
+    shared = ("--shard-index", 0, "--num-shards", 2)
+    ran = run("clean", "-", "-o", out, "--recipe", FAKE, *shared, stdin=rows.read_bytes())
+    assert ran.code == 2
+    assert "write it to a file first" in ran.err
+
+
+def test_what_is_copied_unread_is_told(run: Run, tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    (raw / "deeper").mkdir(parents=True)
+    (raw / "a.jsonl").write_text('{"text": "you idiot"}\n')
+    (raw / "README.md").write_text("# Ours\n")
+    command = ("clean", raw, "-o", tmp_path / "out", "--recipe", FAKE, "--fresh")
+    assert "files copied" not in run(*command).err
+    (raw / "LICENSE").write_text("MIT")
+    assert "files copied unread for their endings: 1 (LICENSE)\n" in run(*command).err
+    for name in ("NOTICE.md", "a.png", "deeper/b.yaml"):
+        (raw / name).write_text("x")
+    told = "files copied unread for their endings: 4 (LICENSE, NOTICE.md, a.png, …)\n"
+    assert told in run(*command).err
+
+
+def test_a_name_that_is_too_long_is_one_line(run: Run, rows: Path) -> None:
+    out = rows.with_name("x" * 240 + ".jsonl")
+    ran = run("clean", "-", "-o", out, "--recipe", FAKE, stdin=rows.read_bytes())
+    assert ran.code == 2
+    assert ran.err.startswith("error: ")
+    assert ran.err.endswith("File name too long\n")
+    assert len(ran.err.splitlines()) == 1
+
+
 def test_a_cleaned_folder_has_a_card_that_reverting_takes_back(run: Run, tmp_path: Path) -> None:
     raw, out = tmp_path / "raw", tmp_path / "out"
     raw.mkdir()

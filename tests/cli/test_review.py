@@ -200,6 +200,71 @@ def test_on_a_terminal_another_text_is_written_in_the_editor(
         edited("you, come here")
 
 
+def test_at_most_so_many_are_the_next_ones_each_time(
+    run: Run, folder: Path, tmp_path: Path
+) -> None:
+    for by in ("order", "uncertain"):
+        for _ in range(2):
+            run("review", folder, "--reviewer", by, "--by", by, "--most", 2, stdin="a\na\n")
+    found = [(one["reviewer"], one["row"]) for one in decided(folder)]
+    assert found[:4] == [("order", 0), ("order", 2), ("order", 3), ("order", 4)]
+    assert sorted(found[4:]) == [
+        ("uncertain", 0),
+        ("uncertain", 2),
+        ("uncertain", 3),
+        ("uncertain", 4),
+    ]
+
+
+@pytest.mark.parametrize("error", [KeyError("getpwuid(): uid not found: 4711"), OSError("no name")])
+def test_an_account_without_a_name_is_one_line(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def nameless(uid: int) -> None:
+        raise error
+
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", nameless)
+    ran = run("review", folder, stdin="a\n")
+    assert ran.code == 2
+    assert ran.err == "error: this account has no name: name yourself with --reviewer\n"
+    assert run("review", folder, "--reviewer", "ann", stdin="a\na\na\na\n").code == 0
+    assert run("review", folder, "--reviewer", "bea", stdin="a\na\na\na\n").code == 0
+    assert run("review", folder, "--agreement").code == 0
+
+
+def test_decisions_from_elsewhere_keep_their_lines_whole(run: Run, tmp_path: Path) -> None:
+    rows, out, away = (tmp_path / name for name in ("in.jsonl", "out.jsonl", "away.jsonl"))
+    rows.write_text('{"text": "you \u2028 idiot \u2028 idiot \u2028 idiot"}\n', "utf-8")
+    command = ("clean", rows, "-o", out, "--recipe", FAKE)
+    assert run(*command).code == 0
+    folder = Path(f"{out}.detox")
+    run("review", folder, "--export", away)
+    line = json.loads(away.read_text("utf-8")) | {"decision": "keep", "reviewer": "ann"}
+    # As most tools write it: no escapes, and no line end.
+    away.write_text(json.dumps(line, ensure_ascii=False), "utf-8")
+    (folder / "review.jsonl").write_bytes(away.read_bytes() + b"\n")
+
+    assert run(*command, "--fresh", "--review", away).code == 0
+
+    assert (folder / "review.jsonl").read_bytes() == away.read_bytes() + b"\n"
+    assert out.read_bytes() == rows.read_bytes()
+
+
+def test_decisions_of_both_sides_stand_in_the_next_run(run: Run, rows: Path, folder: Path) -> None:
+    run("review", folder, "--reviewer", "ann", stdin="a\n")
+    mine = (folder / "review.jsonl").read_bytes()
+    (folder / "review.jsonl").unlink()
+    run("review", folder, "--reviewer", "bea", stdin="s\na\n")
+    away = rows.with_name("away.jsonl")
+    away.write_bytes(mine)
+    out = rows.with_name("out.jsonl")
+    command = ("clean", rows, "-o", out, "--recipe", FAKE, "--fresh", "--review", away)
+    assert run(*command).code == 0
+    assert [(one["reviewer"], one["row"]) for one in decided(folder)] == [("bea", 2), ("ann", 0)]
+
+
 def test_the_order_at_random_is_the_seed_s(run: Run, folder: Path, tmp_path: Path) -> None:
     def order(seed: int) -> list[int]:
         away = tmp_path / "away.jsonl"

@@ -173,6 +173,7 @@ def clean(
 ) -> None:
     """Mend the toxic spans of a file's texts; all else stays as it is, byte for byte."""
     from trustydetox.corpus import clean_file, run_folder
+    from trustydetox.corpus.files.inputs import copied_of
     from trustydetox.corpus.runs.reporting import Reporting
     from trustydetox.recipes import Policy, models_of, read_policy, read_recipe, settings_of
 
@@ -195,7 +196,8 @@ def clean(
     reporting = Reporting(title_of(folder), settings, models_of(chosen))
 
     def documents(counts: Counts) -> dict[str, str]:
-        return _reviews(folder, review) | reporting.documents(counts)
+        decisions = {} if review is None else _decisions(folder, review)
+        return decisions | reporting.documents(counts)
 
     with (
         _told_what_is_kept(folder),
@@ -235,6 +237,11 @@ def clean(
     elif style == "auto":
         for line in summary_lines(numbers):
             print(line, file=sys.stderr)
+        copied = copied_of(input_)
+        if copied:
+            names = ", ".join((*copied[:3], "…") if len(copied) > 3 else copied)
+            said = f"files copied unread for their endings: {len(copied):,} ({names})"
+            print(visible(said), file=sys.stderr)
         last = "nothing was written: --dry-run" if dry_run else f"run folder: {folder}"
         print(visible(last), file=sys.stderr)
     if to != out and not dry_run:
@@ -300,13 +307,16 @@ def _identity(review: Path | None) -> dict[str, str]:
         raise InputError(f"can't read {review}: {error.strerror}") from error
 
 
-def _reviews(folder: Path, review: Path | None) -> dict[str, str]:
-    """The decisions so far, as a file of the new run folder: no run loses what people did."""
-    from trustydetox.corpus.reviews.decisions import REVIEW
+def _decisions(folder: Path, review: Path) -> dict[str, str]:
+    """Those of the run before and those of `review`, as a file of the new run folder."""
+    from trustydetox.corpus.runs.folder import REVIEW
 
-    paths = [path for path in (folder / REVIEW, review) if path is not None and path.is_file()]
-    lines = [line for path in paths for line in path.read_text("utf-8").splitlines(keepends=True)]
-    return {REVIEW: "".join(dict.fromkeys(lines))} if lines else {}
+    paths = [path for path in (folder / REVIEW, review) if path.is_file()]
+    # JSON ends a line at line feeds alone.
+    lines = [line for path in paths for line in path.read_bytes().split(b"\n") if line.strip()]
+    # A line that is damaged costs itself, not the run that is about to end.
+    texts = (line.decode(errors="replace") for line in dict.fromkeys(lines))
+    return {REVIEW: "".join(f"{text}\n" for text in texts)}
 
 
 @contextmanager

@@ -71,32 +71,41 @@ def review(
     """
     if sum(map(bool, (export, import_, agreement))) > 1:
         raise ConfigError("--export, --import and --agreement do different things: choose one")
-    name = reviewer or getuser()
+    if agreement:
+        _agree(run)
+        return
+    name = reviewer or _account()
     if import_ is not None:
         _import(run, import_, name)
-    elif agreement:
-        _agree(run)
     elif export is not None:
-        _export(export, list(_left(run, by, most, seed, name)))
+        _export(export, _left(run, by, most, seed, name))
     else:
-        _ask(run, list(_left(run, by, most, seed, name)), name)
+        _ask(run, _left(run, by, most, seed, name), name)
 
 
-def _left(run: Path, by: str, most: int | None, seed: int, name: str) -> Iterator[Entry]:
+def _account() -> str:
+    """The name of the account; in a container nobody may know it."""
+    try:
+        return getuser()
+    except (KeyError, OSError) as error:
+        raise ConfigError("this account has no name: name yourself with --reviewer") from error
+
+
+def _left(run: Path, by: str, most: int | None, seed: int, name: str) -> list[Entry]:
     from trustydetox.corpus import read_manifest
-    from trustydetox.corpus.reviews.decisions import REVIEW, latest, read_decisions, to_review
+    from trustydetox.corpus.reviews.decisions import latest, read_decisions, to_review
+    from trustydetox.corpus.runs.folder import REVIEW
 
     decided: set[tuple[str, int, str]] = set()
     if (run / REVIEW).is_file():
         decided = set(latest(read_decisions(run / REVIEW)).get(name, {}))
     threshold = read_manifest(run)["threshold"]
-    for entry in to_review(run, by=by, most=most, seed=seed, threshold=threshold):
-        if entry.key not in decided:
-            yield entry
+    return list(to_review(run, by=by, most=most, seed=seed, threshold=threshold, decided=decided))
 
 
 def _ask(run: Path, entries: list[Entry], name: str) -> None:
-    from trustydetox.corpus.reviews.decisions import REVIEW, add_decisions
+    from trustydetox.corpus.reviews.decisions import add_decisions
+    from trustydetox.corpus.runs.folder import REVIEW
 
     added = add_decisions(run, _answers(entries, name))
     print(visible(f"{added:,} decided, in {run / REVIEW}"), file=sys.stderr)
@@ -162,7 +171,8 @@ def _export(path: Path, entries: list[Entry]) -> None:
 
 
 def _import(run: Path, path: Path, name: str) -> None:
-    from trustydetox.corpus.reviews.decisions import REVIEW, add_decisions, read_decisions
+    from trustydetox.corpus.reviews.decisions import add_decisions, read_decisions
+    from trustydetox.corpus.runs.folder import REVIEW
     from trustydetox.report import read_records
 
     decisions = list(read_decisions(path, reviewer=name))
@@ -179,7 +189,8 @@ def _import(run: Path, path: Path, name: str) -> None:
 
 
 def _agree(run: Path) -> None:
-    from trustydetox.corpus.reviews.decisions import REVIEW, latest, read_decisions
+    from trustydetox.corpus.reviews.decisions import latest, read_decisions
+    from trustydetox.corpus.runs.folder import REVIEW
     from trustydetox.evaluation.intervals import bootstrap, wilson
     from trustydetox.evaluation.measures import kappa
 

@@ -10,19 +10,18 @@ import hashlib
 import heapq
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from trustydetox.corpus.runs.folder import REVIEW
 from trustydetox.corpus.runs.outputs import plain_errors
 from trustydetox.corpus.runs.recordlines import record_line
 from trustydetox.errors import InputError
 from trustydetox.records import Verdict
 from trustydetox.report import Entry, read_entry, read_records
-
-REVIEW = "review.jsonl"
 
 Key = tuple[str, int, str]
 """Where a text stood, as an entry's `key` has it."""
@@ -159,15 +158,23 @@ def _random(seed: int) -> Callable[[Entry], float]:
 
 
 def to_review(
-    run: Path, *, by: str, most: int | None, seed: int, threshold: float
+    run: Path,
+    *,
+    by: str,
+    most: int | None,
+    seed: int,
+    threshold: float,
+    decided: Collection[Key] = (),
 ) -> Iterator[Entry]:
     """The texts of a run that weren't clean.
 
     by: `order`, `random`, `uncertain` (near the threshold, before or after, first) or
         `disagreement` (guide and check far apart first).
     most: of all but `order` so many are held in memory.
+    decided: where the texts stand that are left out.
     """
-    entries = (one for one in read_records(run) if one.record.verdict is not Verdict.CLEAN)
+    toxic = (one for one in read_records(run) if one.record.verdict is not Verdict.CLEAN)
+    entries = (one for one in toxic if one.key not in decided)
     if by == "order":
         for number, entry in enumerate(entries):
             if most is not None and number >= most:
