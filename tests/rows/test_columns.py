@@ -30,6 +30,7 @@ def _chosen(*rows: dict[str, Any], fields: tuple[str, ...] = ()) -> dict[str, Ac
         ({"comment": "a", "n": 1}, {"comment": EDIT}),
         ({"text": [1], "comment": "a"}, {"comment": EDIT}),
         ({"id": "17", "comment": "a"}, {"comment": EDIT}),
+        ({"id": "x", "prompt": "a", "n": None}, {"prompt": EDIT}),
     ],
 )
 def test_columns_are_found_by_trls_names_or_for_want_of_others(
@@ -55,6 +56,8 @@ def test_a_column_counts_as_text_if_any_row_has_text_there() -> None:
         ((), {"a": "x", "b": "y"}, "columns: 'a', 'b'; name it with --field"),
         ((), {"n": 1}, "columns: 'n'; name it with --field"),
         ((), {}, "columns: none; name it with --field"),
+        ((), {"prompt": "a", "completion": None}, "'completion' beside 'prompt' holds neither"),
+        ((), {"prompt": "a", "response": ["b"]}, "'response' beside 'prompt' holds neither"),
         (("text",), {}, "no column is called 'text'; known: none"),
     ],
 )

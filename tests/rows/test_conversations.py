@@ -56,6 +56,51 @@ def test_a_conversation_gives_the_words_of_user_and_assistant() -> None:
     ]
 
 
+@pytest.mark.parametrize("key", ["content", "value", "text"])
+def test_a_message_with_a_role_may_call_its_words_differently(key: str) -> None:
+    row = {"messages": [{"role": "user", key: "a"}, {"role": "assistant", key: "b"}]}
+    assert _seen(row) == [(f"/messages/0/{key}", "a", SCORE), (f"/messages/1/{key}", "b", EDIT)]
+
+
+def test_only_a_message_without_content_is_looked_into_for_other_words() -> None:
+    row = {
+        "messages": [
+            {"role": "assistant", "content": "a", "text": "b"},
+            {"role": "assistant", "content": None, "text": "c"},
+            {"role": "assistant", "content": None, "text": None},
+        ]
+    }
+    assert [(path, text) for path, text, _ in _seen(row)] == [
+        ("/messages/0/content", "a"),
+        ("/messages/1/text", "c"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ({}, ["a"]),
+        ({"type": None}, ["a"]),
+        ({"type": "input_text"}, ["a"]),
+        ({"type": "output_text"}, ["a"]),
+        ({"type": "image"}, []),
+        ({"type": {"a": 1}}, []),
+    ],
+)
+def test_parts_of_a_message_that_are_text_are_found(
+    kind: dict[str, Any], expected: list[str]
+) -> None:
+    row = {"messages": [{"role": "assistant", "content": [{**kind, "text": "a"}]}]}
+    assert [text for _, text, _ in _seen(row)] == expected
+
+
+@pytest.mark.parametrize(
+    ("role", "action"), [("ai", EDIT), ("Bot", EDIT), ("chatbot", EDIT), ("prompter", SCORE)]
+)
+def test_roles_have_other_names(role: str, action: Action) -> None:
+    assert _seen({"messages": _said(role, "a")}) == [("/messages/0/content", "a", action)]
+
+
 def test_other_roles_are_edited_where_asked_for() -> None:
     columns = Columns({"messages": EDIT}, roles={"user": EDIT, "system": SCORE})
     assert [(one.role, one.action) for one in columns.read(CHAT)] == [

@@ -32,6 +32,9 @@ ALPACA = {"instruction": "user", "input": "user", "output": "assistant"}
 ANSWER = {"response": "assistant"}
 """What many call a `completion`, looked for where `prompt` is there."""
 
+ANSWERS = ("completion", "chosen", "messages", *ANSWER)
+"""Where a prompt stands alone though one of these is there, something else is in it than text."""
+
 SCORED = frozenset({"prompt", "rejected", "instruction", "input"})
 """Only scored unless named: mending what a preference rejects would destroy the preference."""
 
@@ -47,6 +50,10 @@ ROLES: Mapping[str, Action] = {
 
 ALIASES = {
     "human": "user",
+    "prompter": "user",
+    "ai": "assistant",
+    "bot": "assistant",
+    "chatbot": "assistant",
     "gpt": "assistant",
     "model": "assistant",
     "chatgpt": "assistant",
@@ -58,7 +65,13 @@ ALIASES = {
     "observation": "tool",
     "ipython": "tool",
 }
-"""What ShareGPT files and chat templates call the roles."""
+"""What ShareGPT files, OpenAssistant's, LangChain and chat templates call the roles."""
+
+WORDS = ("content", "value", "text")
+"""What a message with a `role` has its words under: the first of these keys that has any."""
+
+TEXT_PARTS = ("text", "input_text", "output_text")
+"""The types of a message's parts that are text, the last two in OpenAI's Responses."""
 
 LABEL = "label"
 """TRL's column that says, in unpaired preferences, whether the completion is a good one."""
@@ -163,7 +176,7 @@ def _message(parts: tuple[str | int, ...], message: Any) -> Iterator[_Place]:
     where = pointer_of(*parts)
     if not isinstance(message, Mapping):
         raise InputError(f"expected a message at {where}, got {kind_of_value(message)}")
-    role_key, text_key = _keys(message)
+    role_key, text_key = keys_of(message)
     if not role_key:
         raise InputError(f"a message without role and content, or from and value, at {where}")
     role = str(message[role_key])
@@ -178,17 +191,18 @@ def _message(parts: tuple[str | int, ...], message: Any) -> Iterator[_Place]:
                     f"expected a part of a message at {where}/{text_key}/{at}, "
                     f"got {kind_of_value(part)}"
                 )
-            if isinstance(part.get("text"), str) and part.get("type", "text") == "text":
+            # Parquet has the type of every part, if only as null.
+            if isinstance(part.get("text"), str) and (part.get("type") or "text") in TEXT_PARTS:
                 yield _Place((*parts, text_key, at, "text"), role, part["text"], True)
     elif content is not None:
         # Null is what stands beside tool calls.
         raise InputError(f"expected a string at {where}/{text_key}, got {kind_of_value(content)}")
 
 
-def _keys(message: Mapping[str, Any]) -> tuple[str, str]:
+def keys_of(message: Mapping[str, Any]) -> tuple[str, str]:
     """The keys of a message's role and text; `""` where it has none."""
     if message.get("role") is not None:
-        return "role", "content"
+        return "role", next((key for key in WORDS if message.get(key) is not None), "content")
     if message.get("from") is not None and "value" in message:
         return "from", "value"
     return "", ""
@@ -199,7 +213,7 @@ def holds_text(value: Any) -> bool:
     if isinstance(value, str):
         return True
     is_list = isinstance(value, list | tuple) and len(value) > 0
-    return is_list and all(isinstance(one, Mapping) and _keys(one)[0] for one in value)
+    return is_list and all(isinstance(one, Mapping) and keys_of(one)[0] for one in value)
 
 
 def choose_columns(
@@ -229,6 +243,11 @@ def choose_columns(
         chosen += [name for name in ALPACA if texts.get(name)]
     if texts.get("prompt"):
         chosen += [name for name in ANSWER if texts.get(name)]
+    if chosen == ["prompt"] and (empty := next((name for name in ANSWERS if name in texts), "")):
+        raise InputError(
+            f"column {empty!r} beside 'prompt' holds neither texts nor messages: "
+            f"name the columns to clean with --field (fields= in Python)"
+        )
     is_known = bool(chosen)
     if not chosen:
         chosen = [name for name, is_text in texts.items() if is_text]

@@ -111,8 +111,9 @@ def test_messages_of_parts_and_tools_stay_what_they_are(tmp_path: Path) -> None:
     assert pair["tools"] == [{"name": "f"}]
 
 
-def test_sharegpt_becomes_role_and_content(tmp_path: Path) -> None:
-    chat = [{"from": "human", "value": "hi"}, {"from": "gpt", "value": "idiot"}]
+@pytest.mark.parametrize(("who", "what"), [("from", "value"), ("role", "value"), ("role", "text")])
+def test_sharegpt_and_its_like_become_role_and_content(tmp_path: Path, who: str, what: str) -> None:
+    chat = [{who: "human", what: "hi"}, {who: "gpt", what: "idiot"}]
     [pair], _ = pairs_in(tmp_path, [{"conversations": chat}])
     assert pair == {
         "prompt": [said("user", "hi")],
