@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from tests.endpoint import Service, piece, start_endpoint
 from tests.fakes import Replacer
@@ -15,6 +16,7 @@ from trustydetox.records import MaskedText
 from trustydetox.spans import Span
 from trustydetox.steps.asking import Endpoint
 from trustydetox.steps.chatting import ChatInfiller, canary_of, checked, mark_of
+from trustydetox.steps.loading import Pretrained
 from trustydetox.steps.scoring import GuardScorer, ModerationScorer
 
 TEXT = "Thanks, you idiot."
@@ -39,6 +41,20 @@ def test_the_same_text_is_asked_about_once(service: Service) -> None:
     step = ChatInfiller("tiny", service.url)
     assert step.infill([MASKED, MASKED]) == step.infill([MASKED]) * 2
     assert len(service.asked) == 1
+
+
+def test_the_last_passages_are_remembered_and_no_more(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trustydetox.steps.chatting.KNOWN", 2)
+    step = ChatInfiller("tiny", service.url)
+    one, two, three = (MaskedText(f"{n} idiot", (Span(2, 7),)) for n in range(3))
+    step.infill([one, two, one, three])
+    assert len(service.asked) == 3
+    step.infill([one, three])
+    assert len(service.asked) == 3
+    step.infill([two])
+    assert len(service.asked) == 4
 
 
 def test_a_text_is_framed_by_a_mark_that_does_not_stand_in_it(service: Service) -> None:
@@ -76,6 +92,24 @@ def test_an_answer_that_breaks_out_of_its_frame_is_no_candidate(
     assert ChatInfiller("tiny", service.url).infill([MASKED]) == [()]
 
 
+@pytest.mark.parametrize(
+    ("text", "written", "is_kept"),
+    [
+        ("THE END of it, you idiot", "THE END of it", True),
+        ("THE END of it, you idiot", "BEGIN it", False),
+        ("THE END of it, you idiot", "THE END of it, {canary}", False),
+        ("THE END of it, you idiot", "THE END of it, {mark}", False),
+        ("BEGIN it, you idiot", "BEGIN it, {canary}", False),
+    ],
+)
+def test_a_text_that_holds_a_border_s_word_may_keep_it_and_no_more(
+    text: str, written: str, is_kept: bool
+) -> None:
+    mark, canary = mark_of(text), canary_of(text)
+    said = written.format(mark=mark, canary=canary)
+    assert (checked(json.dumps({"mark": mark, "text": said}), text) == said) is is_kept
+
+
 def test_words_around_the_object_are_no_harm() -> None:
     assert checked(f"Here it is: {framed('Thanks.')} Bye", TEXT) == "Thanks."
 
@@ -102,6 +136,30 @@ def test_a_chat_model_on_this_machine_writes_inside_the_frame(tmp_path: Path) ->
     assert answer.startswith(f'{{"mark": "{mark_of(TEXT)}", "text": "')
     assert answer.endswith('"}')
     assert step.infill([MASKED]) == step.infill([MASKED])
+
+
+def test_a_chat_model_on_this_machine_may_write_quotes(tmp_path: Path) -> None:
+    step: Any = ChatInfiller(llama(tmp_path))
+    messages = [{"role": "user", "content": "Go."}]
+    learn_by_heart(step._ask.pretrained, messages, 'He said \\"hi\\".\\\\", "more": "no"}')
+    answer = step._ask(messages, mark_of(TEXT), 60)
+    assert json.loads(answer) == {"mark": mark_of(TEXT), "text": 'He said "hi".\\'}
+
+
+def learn_by_heart(pretrained: Pretrained, messages: list[dict[str, str]], written: str) -> None:
+    """Teach the model to go on in the frame with what is `written`."""
+    tokenizer, model = pretrained.tokenizer, pretrained.model
+    prompt = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    parts = (f'{prompt}{{"mark": "{mark_of(TEXT)}", "text": "', written)
+    before, after = (tokenizer(part, add_special_tokens=False)["input_ids"] for part in parts)
+    ids = torch.tensor([before + after])
+    labels = torch.tensor([[-100] * len(before) + after])
+    model.requires_grad_(True)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    for _ in range(200):
+        optimizer.zero_grad()
+        model(input_ids=ids, labels=labels).loss.backward()
+        optimizer.step()
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from trustydetox.errors import ConfigError, ModelError, did_you_mean
 from trustydetox.records import MaskedText, Rewrite
@@ -22,8 +23,14 @@ from trustydetox.steps.differing import differing
 from trustydetox.steps.loading import Pretrained, load
 from trustydetox.steps.passages import Passage, combined, passages_of
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 Prompt = Literal["plain", "reflect"]
 Message = dict[str, str]
+
+KNOWN = 1024
+"""Passages whose rewrites are remembered."""
 
 _SYSTEM = (
     "You take insults, slurs and other toxic words out of texts. Keep the meaning, the facts, the "
@@ -36,6 +43,8 @@ _REWRITE = "BEGIN {mark}\n{text}\nEND {mark}\nIn it these words are toxic: {word
 _WHICH = "BEGIN {mark}\n{text}\nEND {mark}\nWhich words in it are toxic?"
 _DRAFT = "How could it be said instead?"
 _BETTER = "Check that this keeps the meaning and is not toxic, then rewrite the text."
+# The rest of a JSON string, up to the quote that ends it: not one that a backslash is before.
+_STRING = re.compile(r'[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -51,7 +60,8 @@ class ChatInfiller:
         what instead (by `infiller`, where one is given), and then better.
     longest: most characters of a passage that is asked about at once.
 
-    Greedy. At most one candidate per text; the same passage is asked about once.
+    Greedy. At most one candidate per text. The same passage is asked about once, as long as it is
+    among the last `KNOWN` ones.
     """
 
     model: str
@@ -62,9 +72,7 @@ class ChatInfiller:
     infiller: Infiller | None = None
     longest: int = 2000
     _ask: Callable[[list[Message], str, int], str] = field(init=False, repr=False, compare=False)
-    _known: dict[Passage, tuple[Rewrite, ...]] = field(
-        init=False, repr=False, compare=False, default_factory=dict
-    )
+    _known: Callable[[Passage], tuple[Rewrite, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         known = get_args(Prompt)
@@ -81,6 +89,7 @@ class ChatInfiller:
         else:
             ask = _RemoteChat(Endpoint(self.url, self.key), self.model)
         object.__setattr__(self, "_ask", ask)
+        object.__setattr__(self, "_known", lru_cache(KNOWN)(self._rewritten))
 
     def infill(self, masked: Sequence[MaskedText], /) -> list[tuple[Rewrite, ...]]:
         """At most one candidate per text."""
@@ -88,18 +97,14 @@ class ChatInfiller:
 
     def _one(self, masked: MaskedText) -> tuple[Rewrite, ...]:
         passages = passages_of(masked, lambda text: len(text) <= self.longest, whole=True) or []
-        return combined(masked, passages, [self._passage(passage) for passage in passages])
+        return combined(masked, passages, [self._known(passage) for passage in passages])
 
-    def _passage(self, passage: Passage) -> tuple[Rewrite, ...]:
-        found = self._known.get(passage)
-        if found is None:
-            text = passage.masked.text
-            answer = self._ask(self._messages(passage), mark_of(text), 2 * len(text) + 200)
-            written = checked(answer, text)
-            rewrite = None if written is None else differing(text, written)
-            found = (rewrite,) if rewrite is not None and rewrite.edits else ()
-            self._known[passage] = found
-        return found
+    def _rewritten(self, passage: Passage) -> tuple[Rewrite, ...]:
+        text = passage.masked.text
+        answer = self._ask(self._messages(passage), mark_of(text), 2 * len(text) + 200)
+        written = checked(answer, text)
+        rewrite = None if written is None else differing(text, written)
+        return (rewrite,) if rewrite is not None and rewrite.edits else ()
 
     def _messages(self, passage: Passage) -> list[Message]:
         text = passage.masked.text
@@ -142,9 +147,8 @@ def checked(answer: str, text: str) -> str | None:
     mark, written = said["mark"], said["text"]
     if mark != mark_of(text) or not isinstance(written, str) or not written.strip():
         return None
-    if any(word in written for word in (canary_of(text), mark, "BEGIN ", "END ")) and not any(
-        word in text for word in ("BEGIN ", "END ")
-    ):
+    borders = [word for word in ("BEGIN ", "END ") if word not in text]
+    if any(word in written for word in (canary_of(text), mark, *borders)):
         return None
     return written if len(written) <= 2 * len(text) + 50 else None
 
@@ -197,6 +201,7 @@ class _LocalChat:
     def __call__(self, messages: list[Message], mark: str, longest: int) -> str:
         """The answer, whose frame is given: the model writes what stands in it and ends it."""
         import torch
+        from transformers import StoppingCriteriaList
 
         tokenizer = self.pretrained.tokenizer
         frame = f'{{"mark": "{mark}", "text": "'
@@ -209,6 +214,14 @@ class _LocalChat:
         most = min(longest, room - ids["input_ids"].shape[1])
         if most < 1:
             return ""
+
+        def said(written: Tensor) -> str:
+            new = written[0, ids["input_ids"].shape[1] :]
+            return str(tokenizer.decode(new, skip_special_tokens=True))
+
+        def has_ended(written: Tensor, *_: Any) -> Tensor:
+            return torch.tensor([_STRING.match(said(written)) is not None], device=written.device)
+
         with torch.inference_mode():
             written = self.pretrained.model.generate(  # type: ignore[operator]
                 input_ids=ids["input_ids"],
@@ -220,10 +233,9 @@ class _LocalChat:
                 temperature=None,
                 top_p=None,
                 top_k=None,
-                stop_strings=['"'],
-                tokenizer=tokenizer,
+                stopping_criteria=StoppingCriteriaList([has_ended]),
                 pad_token_id=tokenizer.pad_token_id or tokenizer.eos_token_id,
             )
-        new = written[0, ids["input_ids"].shape[1] :]
-        text = str(tokenizer.decode(new, skip_special_tokens=True))
-        return f'{frame}{text.partition(chr(34))[0]}"}}'
+        text = said(written)
+        ended = _STRING.match(text)
+        return f"{frame}{ended[0] if ended else text + chr(34)}}}"
