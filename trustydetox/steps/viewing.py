@@ -89,7 +89,7 @@ class KnownWords:
         return _hash(word) in self.hashes
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=16384)  # words are many and mostly seen once: more only costs memory
 def _hash(word: str) -> int:
     digest = hashlib.blake2b(word.casefold().encode("utf-8", "replace"), digest_size=8).digest()
     return int.from_bytes(digest, "little")
