@@ -103,6 +103,12 @@ def test_what_cant_be_asked_is_refused(run: Run, arguments: tuple[str, ...], wor
     assert words in ran.err
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1:abc", "http://[::1", "http://☃.example"])
+def test_a_url_that_is_none_is_one_clear_line(run: Run, url: str) -> None:
+    ran = run("infer", url, "-m", "opt", "--text", "a")
+    assert (ran.code, ran.err.count("\n")) == (ConfigError.exit_code, 1)
+
+
 def test_a_file_that_isnt_there_is_refused(run: Run) -> None:
     ran = run("infer", "https://models.example", "-m", "opt", "--prompts", "none.jsonl")
     assert ran.code == InputError.exit_code

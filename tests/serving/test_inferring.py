@@ -271,6 +271,44 @@ def test_a_place_where_nobody_listens_is_named() -> None:
         complete("http://127.0.0.1:9")
 
 
+def test_a_host_that_can_t_be_one_is_refused() -> None:
+    with pytest.raises(ConfigError, match="'☃.example' is no name that a host can have"):
+        complete("http://☃.example")
+
+
+@pytest.fixture
+def proxy() -> Iterator[str]:
+    """A proxy that lets nobody through."""
+
+    class Refusing(http.server.BaseHTTPRequestHandler):
+        def do_CONNECT(self) -> None:
+            self.send_error(403)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def test_a_proxy_that_refuses_is_named(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(ModelError, match=r"the proxy before models\.example refuses"):
+        complete("https://models.example")
+
+
+@pytest.mark.parametrize("url", ["gopher://me:secret@here", "http://me:secret@here:port"])
+def test_a_proxy_that_can_t_be_one_is_refused_without_showing_it(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", url)
+    with pytest.raises(ConfigError, match="a proxy of the environment") as caught:
+        complete("https://models.example")
+    assert "secret" not in str(caught.value)
+
+
 def test_a_token_is_read_where_it_is_referred_to(
     serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -290,6 +328,9 @@ def test_a_token_is_read_where_it_is_referred_to(
     [
         ({"url": "ftp://here"}, "expected https://HOST"),
         ({"url": "https://"}, "expected https://HOST"),
+        ({"url": "https://here:secret"}, "expected https://HOST[:PORT], with a port"),
+        ({"url": "https://here:65536"}, "expected https://HOST[:PORT], with a port"),
+        ({"url": "http://[::1"}, "address of IPv6 in brackets"),
         ({"url": "https://me:secret@here"}, "no user, password or query"),
         ({"url": "http://models.example", "token_env": "T"}, "a token goes over https alone"),
         ({"url": "here", "token_env": "T", "token_file": Path("t")}, "not from both"),

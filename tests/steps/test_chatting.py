@@ -169,6 +169,8 @@ def learn_by_heart(pretrained: Pretrained, messages: list[dict[str, str]], writt
         ({"infiller": Replacer({})}, "drafts for the prompt"),
         ({"url": None, "key": "KEY"}, "say its url"),
         ({"url": "ftp://host"}, "must be http"),
+        ({"url": "https://host:port/v1"}, "got another port or host"),
+        ({"url": "http://[::1/v1"}, "got another port or host"),
         ({"url": "https://me:pass@host"}, "must hold no password"),
         ({"url": "http://host/v1", "key": "KEY"}, "only sent over https"),
     ],

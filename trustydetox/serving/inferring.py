@@ -55,17 +55,31 @@ def connect(endpoint: Endpoint) -> Iterator[Model]:
             yield model
         return
     require_extra("httpx", "infer", "serve")
+    with _client(endpoint) as client:
+        yield _HttpModel(endpoint, DIALECTS[endpoint.protocol], client)
 
+
+def _client(endpoint: Endpoint) -> httpx.Client:
     import httpx
 
-    token = endpoint.token()
-    with httpx.Client(
-        base_url=endpoint.base,
-        headers={"authorization": f"Bearer {token}"} if token else {},
-        verify=endpoint.trust(),
-        timeout=httpx.Timeout(endpoint.timeout_s, connect=min(CONNECT_S, endpoint.timeout_s)),
-    ) as client:
-        yield _HttpModel(endpoint, DIALECTS[endpoint.protocol], client)
+    token, trusted = endpoint.token(), endpoint.trust()
+    try:
+        base = httpx.URL(endpoint.base)
+    except httpx.InvalidURL as error:
+        raise ConfigError(f"{endpoint.host!r} is no name that a host can have") from error
+    try:
+        return httpx.Client(
+            base_url=base,
+            headers={"authorization": f"Bearer {token}"} if token else {},
+            verify=trusted,
+            timeout=httpx.Timeout(endpoint.timeout_s, connect=min(CONNECT_S, endpoint.timeout_s)),
+        )
+    except (httpx.InvalidURL, ValueError, ImportError):
+        # The URL of a proxy isn't shown: it may hold a password.
+        raise ConfigError(
+            "a proxy of the environment (HTTP_PROXY, HTTPS_PROXY or ALL_PROXY) can't be used: "
+            "expected http://HOST:PORT"
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -131,6 +145,10 @@ class _HttpModel:
             ) from error
         except httpx.ConnectError as error:
             raise _unreachable(self.endpoint, str(error)) from error
+        except httpx.ProxyError as error:
+            raise ModelError(
+                f"the proxy before {self.endpoint.host} refuses: see HTTPS_PROXY and NO_PROXY"
+            ) from error
         except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError) as error:
             raise ModelError(f"{self.endpoint.host} broke the connection off") from error
 

@@ -33,7 +33,13 @@ class Endpoint:
     tries: int = 4
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
+        try:
+            parts = urlsplit(self.url)
+            _ = parts.port  # it is read only where it is asked for
+        except ValueError:
+            raise ConfigError(
+                "url must be https://HOST[:PORT]/v1, got another port or host"
+            ) from None
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ConfigError(f"url must be http:// or https:// with a host, got {self.url!r}")
         if parts.username or parts.password:
