@@ -272,7 +272,7 @@ def test_a_place_where_nobody_listens_is_named() -> None:
 
 
 def test_a_host_that_can_t_be_one_is_refused() -> None:
-    with pytest.raises(ConfigError, match="'☃.example' is no name that a host can have"):
+    with pytest.raises(ConfigError, match=r"'☃\.example' is no name that a host can have"):
         complete("http://☃.example")
 
 

@@ -144,6 +144,23 @@ def test_a_push_that_ended_early_goes_on(endpoint: str, model: Path, prefix: str
 
 
 @needs_a_server
+def test_what_a_bucket_has_lost_is_sent_again(endpoint: str, model: Path, prefix: str) -> None:
+    url, client = f"s3://{BUCKET}/{prefix}/1", client_of(endpoint)
+    push(model, url, endpoint=endpoint)
+    before = keys_in(endpoint, prefix)
+    client.delete_object(Bucket=BUCKET, Key=f"{prefix}/1/config.yml")
+    client.put_object(Bucket=BUCKET, Key=f"{prefix}/1/artifacts/config.json", Body=b"cut")
+    told: list[str] = []
+    pushed = push(model, url, endpoint=endpoint, tell=told.append)
+    assert (pushed.sent, pushed.found) == (2, 4)
+    assert sorted(told) == [f"{prefix}/1/artifacts/config.json", f"{prefix}/1/config.yml"]
+    assert keys_in(endpoint, prefix) == before
+    for key in told:
+        sent = client.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+        assert sent == (model / key.removeprefix(f"{prefix}/1/")).read_bytes()
+
+
+@needs_a_server
 def test_a_revision_that_is_whole_never_changes(
     endpoint: str, model: Path, saved_opt: Path, tmp_path: Path, prefix: str
 ) -> None:

@@ -36,26 +36,28 @@ def push(
     endpoint, ca_cert: see `open_bucket`. tell: is given the key of each file before it is sent.
 
     The manifest goes last: where there is none, the upload isn't whole, and the same call goes on
-    with it. ConflictError where the revision holds something else: a revision is never changed.
+    with it. Where there is one, a file of the right size is taken for the one that was sent, and
+    what has been lost since is sent again. ConflictError where the revision holds something else:
+    a revision is never changed.
     """
     manifest = read_manifest(folder)
     place = place_in(url + manifest.revision if url.endswith("/") else url)
     bucket = open_bucket(place.bucket, endpoint, ca_cert)
     there = _ours(bucket, place, manifest)
     last = f"{place.key}/{NAME}"
-    if last in there:
-        return Pushed(place, manifest, 0, len(manifest.files))
+    was_whole = last in there
     sent = 0
     for file in manifest.files:
         key = f"{place.key}/{file.path}"
-        if there.get(key) == file.size and _is_whole(bucket, key, file):
+        if there.get(key) == file.size and (was_whole or _is_whole(bucket, key, file)):
             continue
         tell(key)
         bucket.upload(folder / file.path, key)
         if not _is_whole(bucket, key, file):
             raise ModelError(f"s3://{place.bucket}/{key} is not what was sent: push again")
         sent += 1
-    bucket.put(last, manifest.to_json())
+    if not was_whole:
+        bucket.put(last, manifest.to_json())
     return Pushed(place, manifest, sent, len(manifest.files) - sent)
 
 
