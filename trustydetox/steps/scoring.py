@@ -392,7 +392,7 @@ class GuardScorer:
             said = str(choice["message"]["content"]).strip().lower()
             pieces = (choice.get("logprobs") or {}).get("content") or ()
             # Guards begin with line breaks: the verdict is the first piece that isn't blank.
-            first = next((each for each in pieces if each["token"].strip()), {})
+            first: dict[str, Any] = next((each for each in pieces if each["token"].strip()), {})
             tops = first.get("top_logprobs") or ()
             chances = [
                 math.exp(each["logprob"])
