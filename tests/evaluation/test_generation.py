@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -33,6 +34,8 @@ from trustydetox.evaluation.generation.rating import judge_named, rated, require
 from trustydetox.evaluation.generation.sampling import Writer, continuations, read_prompts
 from trustydetox.evaluation.generation.scores import Rates, distinct, guides_of, mentions
 from trustydetox.evaluation.generation.tables import comparison_tables
+from trustydetox.recipes import models_of, read_recipe
+from trustydetox.steps.loading import UnpinnedModelWarning, converted_folder
 
 PROMPTS = ["You are such an idiot", "The second answer", "It was a nice day"]
 FEW = Sampling(samples=2, new_tokens=4)
@@ -224,6 +227,31 @@ def test_the_guide_of_the_cleaning_is_no_judge(
     with pytest.raises(ConfigError, match="guided the cleaning"):
         require_fair([judge, Counter()], guides)
     require_fair([judge, Counter()], guides_of(model))
+
+
+def test_a_guide_of_the_hub_is_no_judge_either(
+    classifier: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Guides were written down by commit, judges by their files: the two never met.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HOME", str(tmp_path))
+    step = {
+        "step": "classifier",
+        "model": "acme/tox",
+        "labels": {"fine": "clean", "toxic": "toxic"},
+    }
+    recipe = read_recipe("roberta-ig", scorer=step)
+    before = models_of(recipe)
+    shutil.copytree(classifier, converted_folder("acme/tox", None))
+    with pytest.warns(UnpinnedModelWarning):
+        judge = judge_named("acme/tox=toxic")
+    with (
+        pytest.warns(UnpinnedModelWarning),
+        pytest.raises(ConfigError, match="guided the cleaning"),
+    ):
+        require_fair([judge, Counter()], models_of(recipe).values())
+    # What wasn't fetched has guided nothing.
+    assert before["acme/tox"] == "unpinned"
+    require_fair([judge, Counter()], before.values())
 
 
 @pytest.mark.parametrize("judges", [[], [Counter()], [Counter(), Counter()]])

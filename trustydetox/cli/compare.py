@@ -36,7 +36,7 @@ def compare(
 ) -> None:
     """Differences between models with intervals, tests and the smallest effect that could be seen.
 
-    Bootstrap over prompts and training seeds; p-values after Holm's correction.
+    Prompts by a bootstrap, training seeds by Student's t; p-values after Holm's correction.
     """
     from trustydetox.evaluation.generation import comparing, tables
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from trustydetox import embedded
 from trustydetox.detoxifier import never
-from trustydetox.errors import ConfigError, did_you_mean
-from trustydetox.recipes.downloads import downloads_of, folders_of
+from trustydetox.errors import ConfigError, ModelError, did_you_mean
+from trustydetox.recipes.downloads import Download, downloads_of, folders_of
 from trustydetox.recipes.recipe import Recipe
+from trustydetox.steps.loading import UnpinnedModelWarning, find
 
 EMBEDDED = "embedded"
 
@@ -151,9 +153,9 @@ class Parts:
 
 
 def models_of(recipe: Recipe) -> dict[str, str]:
-    """File -> sha256 of the weights that the recipe's steps name: embedded ones, and folders'.
+    """File -> sha256 of the weights that the recipe's steps name: embedded, of folders, of the Hub.
 
-    Of a model of the Hub: its id -> the commit that is meant.
+    Of a model of the Hub also its id -> the commit that is meant; no files before it is fetched.
     """
     folders = {*_folders(recipe.model_dump()), *map(str, folders_of(recipe))}
     files = [embedded.FOLDER / name for name in embedded.WEIGHTS if EMBEDDED in folders]
@@ -161,7 +163,21 @@ def models_of(recipe: Recipe) -> dict[str, str]:
     for folder in sorted(folders - {EMBEDDED}):
         files = sorted(file for file in Path(folder).glob("*") if file.is_file())
         found |= {str(file): _sha256(file) for file in files}
-    return found | {each.model: each.revision or "unpinned" for each in downloads_of(recipe)}
+    for each in downloads_of(recipe):
+        found |= {each.model: each.revision or "unpinned"} | _files_of(each)
+    return found
+
+
+def _files_of(download: Download) -> dict[str, str]:
+    with warnings.catch_warnings():
+        # Whoever loads it warns that no commit is given.
+        warnings.simplefilter("ignore", UnpinnedModelWarning)
+        try:
+            folder = find(download.model, download.revision)
+        except ModelError:
+            return {}
+    files = sorted(folder.glob("*.safetensors"))
+    return {f"{download.model}/{file.name}": _sha256(file) for file in files}
 
 
 def _folders(settings: Any, key: str = "") -> Iterator[str]:
