@@ -10,16 +10,18 @@ from typing import Any
 
 import pytest
 import torch
+from bitsandbytes.functional import dequantize_4bit
 from datasets import Dataset
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, TrainerCallback
 from typer.testing import CliRunner
 
-from tests.networks import tiny_opt
+from tests.networks import tiny_gpt2, tiny_opt
 from trustydetox.cli import app
 from trustydetox.errors import ConfigError, ConflictError, InputError, ModelError
 from trustydetox.training import build_trainer, merge_adapter, read_settings
+from trustydetox.training.sft import exporting
 from trustydetox.training.sft.cards import add_results
 from trustydetox.training.sft.exporting import _made_whole, _stream
 from trustydetox.training.sft.finetuning import compare_logits, train
@@ -123,6 +125,73 @@ def test_rows_that_are_no_json_are_one_error_without_their_text(tmp_path: Path) 
 def test_a_lora_target_that_matches_nothing_is_refused(base: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"'o_proj' matches no layer; the base has: .*out_proj"):
         trainer(base, tmp_path, None, "--lora_target_modules", "q_proj", "o_proj")
+
+
+def test_a_single_lora_target_is_the_end_of_a_path(base: str, tmp_path: Path) -> None:
+    # TRL makes a str of a list with one name, and peft reads that as a pattern for whole paths.
+    made = trainer(base, tmp_path, None, "--lora_target_modules", "q_proj")
+    targets = {name.split(".")[-4] for name, _ in made.model.named_parameters() if "lora_A" in name}
+    assert targets == {"q_proj"}
+
+
+def test_a_single_lora_pattern_stays_a_pattern(base: str, tmp_path: Path) -> None:
+    made = trainer(base, tmp_path, None, "--lora_target_modules", r".*\.0\.fc[12]")
+    targets = {name.split(".")[-4] for name, _ in made.model.named_parameters() if "lora_A" in name}
+    assert targets == {"fc1", "fc2"}
+    assert settings(base, tmp_path, "--lora_target_modules", "all-linear").lora.target_modules == (
+        "all-linear"
+    )
+
+
+def test_a_pattern_that_matches_nothing_is_refused_as_a_pattern(base: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="a pattern for a layer's whole path, matches none"):
+        trainer(base, tmp_path, None, "--lora_target_modules", r".*o_proj\d")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--use_dora", "true"], "use_dora"),
+        (["--lora_modules_to_save", "lm_head"], "lora_modules_to_save"),
+        (["--lora_target_parameters", "fc1.weight"], "lora_target_parameters"),
+    ],
+)
+def test_an_adapter_that_cannot_be_merged_is_refused_before_it_is_trained(
+    tmp_path: Path, options: list[str], said: str
+) -> None:
+    # The base isn't there: what is refused is refused before it is looked for.
+    nowhere = str(tmp_path / "nowhere")
+    with pytest.raises(ConfigError, match=rf"an adapter with {said} can't be merged.*--no-merge"):
+        run(nowhere, tmp_path / "out", *options)
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(ModelError, match="nowhere"):
+        train(
+            settings(nowhere, tmp_path / "out", *options),
+            Dataset.from_dict(ROWS),
+            {"detox": None},
+            merge=False,
+        )
+
+
+# Of the tokens that TRL lets be trained; they are refused for it here.
+@pytest.mark.filterwarnings("ignore:Model has .tie_word_embeddings=True.")
+@pytest.mark.filterwarnings("ignore:Unsupported layer type")
+def test_a_chat_template_with_tokens_of_its_own_is_refused_before_training(
+    base: str, tmp_path: Path
+) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    tokenizer.add_tokens(["<turn>"])
+    tokenizer.chat_template = "{% for one in messages %}<turn>{{ one.content }}{% endfor %}"
+    tokenizer.save_pretrained(tmp_path / "chat")
+    turns = [{"role": "user", "content": "Hello."}, {"role": "assistant", "content": "Hi."}]
+    rows = Dataset.from_dict({"messages": [turns] * 4})
+    with pytest.raises(ConfigError, match="chat_template_path of a model with other tokens"):
+        train(
+            settings(base, tmp_path / "out", "--chat_template_path", str(tmp_path / "chat"),
+                     "--load_in_4bit", "false"),
+            rows,
+            {"detox": None},
+        )  # fmt: skip
 
 
 def test_a_wrong_column_is_refused(base: str, tmp_path: Path) -> None:
@@ -327,6 +396,59 @@ def test_the_merged_folder_is_whole_and_asks_for_no_adapter(adapter: Path, tmp_p
     assert config["dtype"] == "float16"
 
 
+def test_a_merged_model_generates_as_its_base_and_stops_where_it_was_trained_to(
+    adapter: Path, base: str, tmp_path: Path
+) -> None:
+    # As Phi-3 has it: the configuration names one token that ends a text, this file all of them.
+    place = Path(shutil.copytree(base, tmp_path / "base"))
+    # Transformers reads a temperature without sampling, and refuses to write it.
+    given = {"eos_token_id": [33, 34], "repetition_penalty": 1.1, "temperature": 0.9}
+    (place / "generation_config.json").write_text(json.dumps(given))
+    adapter = Path(shutil.copytree(adapter, tmp_path / "adapter"))
+    path = adapter / "adapter_config.json"
+    named = json.loads(path.read_text()) | {"base_model_name_or_path": str(place)}
+    path.write_text(json.dumps(named))
+    merge_adapter(adapter, tmp_path / "merged")
+    found = json.loads((tmp_path / "merged" / "generation_config.json").read_text())
+    assert found == given | {"eos_token_id": [33, 34, 257]}
+    # Without such a file it is what the configuration says.
+    (place / "generation_config.json").unlink()
+    merge_adapter(adapter, tmp_path / "plain")
+    found = json.loads((tmp_path / "plain" / "generation_config.json").read_text())
+    assert found["eos_token_id"] == 257
+
+
+def test_transposed_layers_are_rounded_and_merged_as_they_were_trained(
+    four_bit: BitsAndBytesConfig, tmp_path: Path
+) -> None:
+    base = tiny_gpt2(tmp_path / "base")
+    trained = AutoModelForCausalLM.from_pretrained(base, quantization_config=four_bit)
+    lora = LoraConfig(r=4, lora_alpha=8, target_modules=["c_attn", "c_proj"], task_type="CAUSAL_LM")
+    model = get_peft_model(trained, lora)
+    torch.manual_seed(1)
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.1)
+    model.save_pretrained(str(tmp_path / "adapter"))
+    merge_adapter(
+        tmp_path / "adapter", tmp_path / "merged", quantization=four_bit.to_dict(), dtype="float32"
+    )
+    merged = load_file(tmp_path / "merged" / "model.safetensors")
+    whole = load_file(Path(base) / "model.safetensors")
+    # Wide, and square, where the wrong way round fits as well.
+    for layer in ("transformer.h.0.attn.c_attn", "transformer.h.1.attn.c_proj"):
+        name = f"{layer}.weight"
+        module: Any = model.get_submodule(f"base_model.model.{layer}")
+        rounded = dequantize_4bit(module.weight.data, module.weight.quant_state).float()
+        change = (module.lora_B["default"].weight @ module.lora_A["default"].weight * 2.0).detach()
+        torch.testing.assert_close(merged[name], (rounded + change).T)
+        # Each of both counts: without one it would be off by far more.
+        assert float((merged[name] - rounded.T).abs().mean()) > 0.01
+        assert float((merged[name] - (whole[name] + change.T)).abs().mean()) > 0.001
+        if layer.endswith("c_proj"):
+            assert float((change - change.T).abs().mean()) > 0.01
+
+
 def test_nothing_is_written_over(adapter: Path, tmp_path: Path) -> None:
     (tmp_path / "merged").mkdir()
     with pytest.raises(ConflictError):
@@ -397,6 +519,29 @@ def test_a_run_leaves_adapter_model_card_and_facts(done: Path) -> None:
     assert not any(text in card for text in TEXTS)
     AutoModelForCausalLM.from_pretrained(done / "merged")
     assert not [path for folder in (done, done / "merged") for path in folder.glob("*.bin")]
+
+
+def test_a_base_of_transposed_layers_is_trained_and_merged(tmp_path: Path) -> None:
+    base = tiny_gpt2(tmp_path / "base")
+    done = run(base, tmp_path / "out", "--lora_target_modules", "c_attn", "c_proj")
+    found = json.loads((done / "trustydetox.json").read_text())["export"]["logits"]
+    assert found["mean"] < 0.05  # bitsandbytes multiplies in bfloat16; the logits spread by 1.6
+    AutoModelForCausalLM.from_pretrained(done / "merged")
+
+
+def test_a_merged_model_that_says_something_else_is_not_left(
+    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Merged into another base of the same shape.
+    other = tiny_opt(tmp_path / "other", seed=1)
+    monkeypatch.setattr(exporting, "find", lambda *names: Path(other))
+    with pytest.raises(ModelError, match=r"logits are off by .* the adapter in .* is whole"):
+        run(base, tmp_path / "out", "--save_strategy", "no")
+    assert not (tmp_path / "out" / "merged").exists()
+    assert (tmp_path / "out" / "adapter_model.safetensors").is_file()
+    monkeypatch.undo()
+    run(base, tmp_path / "out", "--save_strategy", "no")
+    assert (tmp_path / "out" / "merged").is_dir()
 
 
 def test_results_go_into_the_card(done: Path, tmp_path: Path) -> None:

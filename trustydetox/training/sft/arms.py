@@ -33,6 +33,7 @@ from trustydetox.roles import Infiller, Scorer
 from trustydetox.spans import Edit, Span
 from trustydetox.steps.infilling import Delete
 from trustydetox.training.sft.finetuning import Say, silent, train
+from trustydetox.training.sft.preflight import check_merge
 from trustydetox.training.sft.settings import SftSettings
 
 ARMS: tuple[str, ...] = (
@@ -164,6 +165,8 @@ def train_arms(
     """
     if settings.args.max_steps < 1:
         raise ConfigError("arms are matched by their number of steps: give max_steps")
+    if merge:
+        check_merge(settings.lora)
     out = Path(settings.args.output_dir)
     arms = make_arms(settings, names, reserve=reserve, say=say)
     # What cleaned is gone before the base comes.

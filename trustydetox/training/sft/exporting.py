@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _SIZES = {"float16": ("F16", 2), "bfloat16": ("BF16", 2), "float32": ("F32", 4)}
 _PREFIX = "base_model.model."
+_GENERATION = "generation_config.json"
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,45 @@ class _Change:
     down: Tensor
     up: Tensor
     scale: float
-    transposed: bool
 
     def of(self, weight: Tensor) -> Tensor:
-        """The weight with the change added, in float32."""
-        delta = (self.up.float() @ self.down.float()) * self.scale
-        return weight + (delta.T if self.transposed else delta)
+        """The weight, outputs by inputs, with the change added, in float32."""
+        return weight + (self.up.float() @ self.down.float()) * self.scale
+
+
+@dataclass(frozen=True)
+class _Layers:
+    """The paths of a base's linear layers.
+
+    turned: those among them whose weight is inputs by outputs (Conv1D, of GPT-2's family).
+        Quantisation and peft take them the other way round, whatever `fan_in_fan_out` says.
+    prefix: what a checkpoint's names may leave out.
+    """
+
+    linear: frozenset[str]
+    turned: frozenset[str]
+    prefix: str
+
+    @classmethod
+    def of(cls, base: Path) -> _Layers:
+        """Of a base, without its weights."""
+        import torch
+        from transformers import AutoModelForCausalLM
+        from transformers.pytorch_utils import Conv1D
+
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(open_config(str(base)))
+        layers = dict(model.named_modules())
+        turned = {name for name, layer in layers.items() if isinstance(layer, Conv1D)}
+        linear = {name for name, layer in layers.items() if isinstance(layer, torch.nn.Linear)}
+        return cls(frozenset(linear | turned), frozenset(turned), f"{model.base_model_prefix}.")
+
+    def home(self, name: str) -> str:
+        """The layer whose weight has this name in the checkpoint, else the name itself."""
+        layer = name.removesuffix(".weight")
+        if layer == name or layer in self.linear:
+            return layer
+        return self.prefix + layer if self.prefix + layer in self.linear else layer
 
 
 def merge_adapter(
@@ -72,10 +106,10 @@ def merge_adapter(
     base = find(settings["base_model_name_or_path"], settings.get("revision"))
     with _made_whole(out) as part:
         weights = _weights(base)
-        linear, prefix = _linear_layers(base)
+        layers = _Layers.of(base)
         changes = _changes(adapter, settings)
-        homes = {_home(name, linear, prefix): name for name in weights}
-        lost = sorted(set(changes) - set(homes))
+        homes = {layers.home(name) for name in weights}
+        lost = sorted(set(changes) - homes)
         if lost:
             raise ConfigError(
                 f"adapter and base don't match: {base.name} has no weight for {lost[0]} "
@@ -85,10 +119,13 @@ def merge_adapter(
         skipped = set((quantization or {}).get("llm_int8_skip_modules") or ())
 
         def merged(name: str, weight: _Weight) -> Tensor:
-            home, tensor = _home(name, linear, prefix), weight.load().float()
-            if home in linear and not skipped & set(home.split(".")):
+            home, tensor = layers.home(name), weight.load().float()
+            turned = home in layers.turned
+            tensor = tensor.T if turned else tensor
+            if home in layers.linear and not skipped & set(home.split(".")):
                 tensor = rounded(tensor)
-            return changes[home].of(tensor) if home in changes else tensor
+            tensor = changes[home].of(tensor) if home in changes else tensor
+            return tensor.T if turned else tensor
 
         _stream(
             part / "model.safetensors",
@@ -130,7 +167,6 @@ def _changes(adapter: Path, settings: Mapping[str, Any]) -> dict[str, _Change]:
             tensors[name],
             tensors[name.replace(".lora_A.", ".lora_B.")],
             scale,
-            bool(settings.get("fan_in_fan_out")),
         )
         for name in sorted(downs)
     }
@@ -156,27 +192,6 @@ def _read(file: Path, name: str) -> Tensor:
     with safe_open(file, "pt") as opened:
         tensor: Tensor = opened.get_tensor(name).clone()
     return tensor
-
-
-def _linear_layers(base: Path) -> tuple[frozenset[str], str]:
-    """The layers that quantisation takes, and the prefix that a checkpoint may leave out."""
-    import torch
-    from transformers import AutoModelForCausalLM
-    from transformers.pytorch_utils import Conv1D
-
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(open_config(str(base)))
-    kinds = (torch.nn.Linear, Conv1D)
-    names = (name for name, module in model.named_modules() if isinstance(module, kinds))
-    return frozenset(names), f"{model.base_model_prefix}."
-
-
-def _home(name: str, linear: frozenset[str], prefix: str) -> str:
-    """The layer whose weight has this name in the checkpoint, else the name itself."""
-    layer = name.removesuffix(".weight")
-    if layer == name or layer in linear:
-        return layer
-    return prefix + layer if prefix + layer in linear else layer
 
 
 def _rounding(quantization: Mapping[str, Any] | None) -> Callable[[Tensor], Tensor]:
@@ -225,15 +240,35 @@ def _stream(
 
 
 def _describe(part: Path, adapter: Path, base: Path, dtype: str) -> None:
-    """Configuration and tokenizer beside the weights."""
-    from transformers import GenerationConfig
-
+    """Configuration, tokenizer and how to generate beside the weights."""
     config = open_config(str(base))
     config.dtype = dtype
     config.save_pretrained(part)
     home = adapter if (adapter / "tokenizer_config.json").exists() else base
-    open_tokenizer(str(home)).save_pretrained(part)
-    GenerationConfig.from_model_config(config).save_pretrained(part)
+    tokenizer = open_tokenizer(str(home))
+    tokenizer.save_pretrained(part)
+    generation = _generation(base, config, tokenizer.eos_token_id)
+    (part / _GENERATION).write_text(json.dumps(generation, indent=2) + "\n", encoding="utf-8")
+
+
+def _generation(base: Path, config: Any, end: int | None) -> dict[str, Any]:
+    """How the base generates, which also stops at the token that ends a text in training.
+
+    Copied as JSON: transformers refuses to write some settings that it reads.
+    """
+    from transformers import GenerationConfig
+
+    path = base / _GENERATION
+    found: dict[str, Any] = (
+        json.loads(path.read_text(encoding="utf-8"))
+        if path.is_file()
+        else GenerationConfig.from_model_config(config).to_diff_dict()
+    )
+    given = found.get("eos_token_id")
+    ends = given if isinstance(given, list) else [] if given is None else [given]
+    if end is None or end in ends:
+        return found
+    return found | {"eos_token_id": [*ends, end] if ends else end}
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from trustydetox.corpus import Cleaned
 from trustydetox.corpus.choosing import choose
 from trustydetox.corpus.runs.folder import versions
-from trustydetox.errors import ConflictError, InputError
+from trustydetox.errors import ConflictError, InputError, ModelError
 from trustydetox.steps.loading import find, open_config, open_model, open_tokenizer
 from trustydetox.training.sft import preflight
 from trustydetox.training.sft.cards import FACTS, write_card
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 MERGED = "merged"
 _PROBED = 4
+_FAR = 0.1
+"""Which share of the logits' own spread is more than rounding: bfloat16 costs a hundredth, a wrong
+merge a quarter or more."""
 _PACKAGES = ("trl", "peft", "accelerate", "datasets", "bitsandbytes")
 _WHERE = frozenset({"output_dir", "logging_dir", "run_name", "resume_from_checkpoint"})
 _PRECISION = frozenset({"bf16", "fp16"})
@@ -104,6 +107,8 @@ def finetune(settings: SftSettings, *, merge: bool = True, say: Say = silent) ->
     one is left as it is; ConflictError where the folder belongs to a run with other settings.
     Of several processes of a launch one cleans and one writes.
     """
+    if merge:
+        preflight.check_merge(settings.lora)
     rows = settings.rows()
     split = settings.script.dataset_train_split
     if split not in rows:
@@ -147,6 +152,9 @@ def train(
     if _is_finished(out, plan):
         say(f"{out} is finished already")
         return out
+    lora = settings.lora
+    if merge:
+        preflight.check_merge(lora)
     # LoRA's matrices are drawn when the trainer is made, before it sets a seed itself.
     set_seed(settings.args.seed)
     if os.environ.get("RANK", "0") == "0":
@@ -157,8 +165,11 @@ def train(
         args=_with_model_settings(settings),
         eval_dataset=eval_dataset,
         quantization_config=settings.quantization,
-        peft_config=settings.lora,
+        peft_config=lora,
     )
+    if merge:
+        # A chat template with tokens of its own makes the trainer add to it.
+        preflight.check_merge(lora)
     last = _last_whole_checkpoint(out)
     if last is not None:
         say(f"going on from {last.name}")
@@ -169,7 +180,7 @@ def train(
     (out / "training_args.bin").unlink(missing_ok=True)  # a pickle, which nobody needs
     _name_base(out, settings)
     plan["training"] = _history(trainer)
-    if merge and settings.lora is not None:
+    if merge and lora is not None:
         is_whole = not (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled)
         probed = [row["input_ids"][:64] for row in trainer.train_dataset.take(_PROBED)]
         before = [_logits(trainer.model, ids) for ids in probed] if is_whole else []
@@ -182,6 +193,7 @@ def train(
         # A model that is spread over processes can't be asked by one of them.
         if is_whole:
             gap = compare_logits(before, open_model("causal LM", str(out / MERGED)), probed)
+            _require_close(gap, before, out)
             plan["export"]["logits"] = asdict(gap)
             say(f"merged model: {out / MERGED}, logits off by {gap.mean:.1e} on average")
     plan["finished"] = True
@@ -197,6 +209,21 @@ def compare_logits(before: list[Tensor], model: Any, rows: list[list[int]]) -> L
     after = [_logits(model, ids) for ids in rows]
     gaps = torch.cat([(a - b).abs().flatten() for a, b in zip(before, after, strict=True)])
     return LogitGap(float(gaps.mean()), float(gaps.max()), sum(map(len, rows)))
+
+
+def _require_close(gap: LogitGap, before: list[Tensor], out: Path) -> None:
+    """Leave no merged model that says something else than the trained one did."""
+    import torch
+
+    limit = _FAR * float(torch.cat([one.flatten() for one in before]).std())
+    # Not `>`: a number that overflowed is far off, too.
+    if not gap.mean <= limit:
+        shutil.rmtree(out / MERGED)
+        raise ModelError(
+            f"the merged model's logits are off by {gap.mean:.1e} on average, and rounding "
+            f"explains at most {limit:.1e}: it was removed; the adapter in {out} is whole: keep it "
+            "alone (--no-merge), or merge it with peft"
+        )
 
 
 def data_hash(dataset: Any) -> str | None:

@@ -12,7 +12,18 @@ if TYPE_CHECKING:
     from trl import SFTConfig
 
 _CHATS = ("messages", "conversations")
-_EVERYTHING = "all-linear"
+EVERYTHING = "all-linear"
+"""A LoRA target that stands for all layers but the head."""
+
+# What a LoRA configuration holds, and the setting that puts it there.
+_UNMERGED = {
+    "use_dora": "use_dora",
+    "modules_to_save": "lora_modules_to_save",
+    "target_parameters": "lora_target_parameters",
+    "trainable_token_indices": "chat_template_path of a model with other tokens",
+    "rank_pattern": "rank_pattern",
+    "alpha_pattern": "alpha_pattern",
+}
 
 
 def check_rows(rows: Any, args: SFTConfig, tokenizer: Any) -> None:
@@ -53,19 +64,32 @@ def check_targets(targets: str | Iterable[str] | None, layers: Sequence[str]) ->
     layers: the paths of the base's linear layers. A str is a pattern for the whole path, else each
     is the end of one, as in peft.
     """
-    if targets is None or targets == _EVERYTHING:
+    if targets is None or targets == EVERYTHING:
         return
+    there = ", ".join(sorted({layer.rpartition(".")[2] for layer in layers}))
     if isinstance(targets, str):
-        lost = [] if any(re.fullmatch(targets, layer) for layer in layers) else [targets]
-    else:
-        lost = [
-            target
-            for target in sorted(targets)
-            if not any(layer == target or layer.endswith(f".{target}") for layer in layers)
-        ]
-    if lost:
-        there = ", ".join(sorted({layer.rpartition(".")[2] for layer in layers}))
-        raise ConfigError(f"LoRA target {lost[0]!r} matches no layer; the base has: {there}")
+        if not any(re.fullmatch(targets, layer) for layer in layers):
+            raise ConfigError(
+                f"LoRA target {targets!r}, a pattern for a layer's whole path, matches none; to "
+                f"name layers by their ends, give a list; the base has: {there}"
+            )
+        return
+    for target in sorted(targets):
+        if not any(layer == target or layer.endswith(f".{target}") for layer in layers):
+            raise ConfigError(f"LoRA target {target!r} matches no layer; the base has: {there}")
+
+
+def check_merge(lora: Any) -> None:
+    """Refuse an adapter that `merge_adapter` can't merge.
+
+    lora: a LoraConfig, or None where all weights are trained.
+    """
+    found = [setting for name, setting in _UNMERGED.items() if getattr(lora, name, None)]
+    if found:
+        raise ConfigError(
+            f"an adapter with {', '.join(found)} can't be merged into its base here: leave that "
+            "out, or keep the adapter alone (--no-merge)"
+        )
 
 
 def check_precision(args: SFTConfig) -> None:

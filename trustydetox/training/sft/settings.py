@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from trustydetox.corpus import DetoxConfig
 from trustydetox.errors import ConfigError, InputError, did_you_mean, require_extra
 from trustydetox.recipes.reading import read_yaml
+from trustydetox.training.sft.preflight import EVERYTHING
 
 if TYPE_CHECKING:
     from trl import DatasetMixtureConfig, ModelConfig, ScriptArguments, SFTConfig
@@ -21,6 +23,7 @@ PRESETS: tuple[str, ...] = ("opt-350m-qlora",)
 KEPT_WHOLE = ("lm_head", "project_in", "project_out")
 """Layers that stay out of quantisation: the head, and the two thin ones around OPT-350m's."""
 
+_LAYER = re.compile(r"[\w.]+")
 _BUILDERS = {".jsonl": "json", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
 
 
@@ -67,7 +70,13 @@ class SftSettings:
         """The adapter's settings: a LoraConfig, None where all weights are trained."""
         from trl import get_peft_config
 
-        return get_peft_config(self.model)
+        made: Any = get_peft_config(self.model)
+        # Of a list with one name TRL makes a str, which peft reads as a pattern for whole paths.
+        if made is not None and isinstance(made.target_modules, str):
+            name = made.target_modules
+            if name != EVERYTHING and _LAYER.fullmatch(name):
+                made.target_modules = {name}
+        return made
 
     def rows(self) -> Any:
         """The rows by split, as TRL's own script loads them; nothing is cleaned yet."""
