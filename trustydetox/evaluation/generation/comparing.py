@@ -348,10 +348,11 @@ def _require_alike(name: str, runs: Sequence[Scores], first: Scores) -> None:
                     f"{name} was judged by another {ours.judge!r}, with other weights: they can't "
                     "be compared"
                 )
-            if ours.limit != theirs.limit:
+            # A judge that was trained twice from the same rows may differ in the last digits.
+            if not math.isclose(ours.limit, theirs.limit, rel_tol=1e-4):
                 raise ConfigError(
-                    f"{name} was judged by {ours.judge!r} with limit {ours.limit:.4g}, the first "
-                    f"model with {theirs.limit:.4g}: they can't be compared"
+                    f"{name} was judged by {ours.judge!r} with limit {ours.limit:.5g}, the first "
+                    f"model with {theirs.limit:.5g}: they can't be compared"
                 )
         if run.clean != first.clean:
             raise ConfigError(f"{name} read other clean texts: they can't be compared")
