@@ -17,8 +17,8 @@ def try_all(texts: Sequence[str], work: Callable[[Sequence[str]], Sequence[T]]) 
     """One result of `work` per text; where it fails, its halves, down to each text that fails
     alone, which gets a reason.
 
-    An expected error is raised as it is, and so is one that no text brings about. Where the first texts all fail alone, that is a
-    ResourceError if memory ran out, else a ModelError.
+    An expected error is raised as it is, and so is one that no text brings about. Where the first
+    texts all fail alone, that is a ResourceError if memory ran out, else a ModelError.
     """
     return _Trial(work).results(texts) if texts else []
 
