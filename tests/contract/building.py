@@ -108,6 +108,7 @@ def part(name: str, weights: str) -> Any:
         "experts": denoisers,
         "gate": lambda: BagScorer(tiny_identifier()),
         "limit": lambda: 0.5,
+        "least": lambda: 0.5,
         "threshold": lambda: 0.5,
         "share": lambda: 0.5,
         "masker": lambda: Threshold(threshold=0.5),
