@@ -20,8 +20,12 @@ from trustydetox.corpus.runs.outputs import create, sync, sync_folder, write_who
 
 SHARDS = "ledger/shards"
 SHARD_BYTES = 32 << 20
-SHARD_ROWS = 1 << 14
-"""A shard ends with the window that makes it as large as either of these."""
+SHARD_ROWS = 1 << 11
+"""A shard ends with the window that makes it as large as either of these.
+
+Rows, because what a kill costs is the models' time: so many long comments, all toxic, take a core
+half an hour, and a run that fast models feed syncs a file a second at most.
+"""
 
 
 class Shards:
