@@ -285,6 +285,24 @@ def test_an_attributor_may_look_into_the_recipe_s_own_scorer(write: Any, tmp_pat
     assert detoxifier.attributor.guide is detoxifier.scorer.guide
 
 
+def test_an_attributor_looks_through_what_limits_and_doubts_a_score(
+    write: Any, tmp_path: Path
+) -> None:
+    model = bert_classifier(tmp_path / "model", ["fine", "rude"])
+    labels = {"fine": "clean", "rude": "toxic"}
+    classifier = {"step": "classifier", "model": model, "labels": labels}
+    attributor = {"step": "leave-one-out", "scorer": classifier}
+    limited = {"step": "worst-sentence", "scorer": classifier}
+    doubted = {"step": "attributed", "scorer": limited, "attributor": attributor, "least": 0.5}
+    path = write(scorer=doubted, attributor={"step": "integrated-gradients", "guide": "recipe"})
+    detoxifier = load_recipe(path)
+    assert isinstance(detoxifier.attributor, IntegratedGradients)
+    assert isinstance(detoxifier.scorer, Attributed)
+    assert isinstance(detoxifier.scorer.scorer, WorstSentence)
+    assert isinstance(detoxifier.scorer.scorer.scorer, ClassifierScorer)
+    assert detoxifier.attributor.guide is detoxifier.scorer.scorer.scorer.guide
+
+
 def test_an_attributor_may_look_into_a_classifier_of_its_own(write: Any, tmp_path: Path) -> None:
     model = bert_classifier(tmp_path / "model", ["fine", "rude"])
     labels = {"fine": "clean", "rude": "toxic"}

@@ -129,11 +129,6 @@ def test_how_sure_is_a_share_of_one_half_or_more(sure: float) -> None:
         WorstSentence(scorer=Adding(), sure=sure)
 
 
-def test_the_network_of_the_other_scorer_can_be_looked_into() -> None:
-    assert WorstSentence(scorer=SCORER).guide is GUIDE
-    assert not hasattr(WorstSentence(scorer=Adding()), "guide")
-
-
 @pytest.mark.parametrize(
     ("text", "overall"),
     [
@@ -178,11 +173,6 @@ def test_only_texts_in_doubt_are_attributed_and_those_at_a_border_alone() -> Non
 def test_doubt_lies_between_a_half_and_surely(above: float, sure: float) -> None:
     with pytest.raises(ConfigError, match=r"0\.5 <= above <= sure < 1"):
         Attributed(Adding(), WordAttributor({}), 0.6, above, sure)
-
-
-def test_the_network_behind_a_doubt_can_be_looked_into() -> None:
-    assert Attributed(SCORER, WordAttributor({}), 0.6).guide is GUIDE
-    assert not hasattr(Attributed(Adding(), WordAttributor({}), 0.6), "guide")
 
 
 def test_a_toxicity_at_the_border_is_asked_for_alone() -> None:

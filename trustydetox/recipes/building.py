@@ -119,8 +119,11 @@ def _resolved(key: str, value: Any, parts: Parts, shared: Mapping[str, Any], whe
 
 
 def _network(scorer: Any, where: str) -> Any:
-    """What a scorer asks: attributors explain it, or let it mark words."""
-    network = getattr(scorer, "guide", None)
+    """What a scorer asks, itself or by another: attributors explain it, or let it mark words."""
+    asking = scorer
+    while not hasattr(asking, "guide") and hasattr(asking, "scorer"):
+        asking = asking.scorer
+    network = getattr(asking, "guide", None)
     if network is None:
         raise ConfigError(
             f"{where}: a {type(scorer).__name__} has no network to look into; use leave-one-out, "

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from trustydetox.errors import ConfigError, did_you_mean
 from trustydetox.serving.dialects import DIALECTS
+from trustydetox.steps.asking import split_url
 
 GRPC = "caikit-grpc"
 PROTOCOLS = (*DIALECTS, GRPC)
@@ -47,15 +48,7 @@ class Endpoint:
             raise ConfigError("a model's name is needed")
         if self.timeout_s <= 0 or self.retries < 0:
             raise ConfigError("timeout must be above 0, retries 0 or more")
-        try:
-            parts = urlsplit(self.base)
-            _ = parts.port  # it is read only where it is asked for
-        except ValueError:
-            # Its words may quote a password.
-            raise ConfigError(
-                "expected https://HOST[:PORT], with a port of 0 to 65535 and an address of IPv6 "
-                "in brackets; got a URL with something else in their place"
-            ) from None
+        parts = split_url(self.base)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ConfigError(f"expected https://HOST[:PORT], got scheme {parts.scheme!r}")
         if parts.username or parts.query:

@@ -7,7 +7,7 @@ import os
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from trustydetox.errors import ConfigError, ModelError, require_extra
 
@@ -16,6 +16,20 @@ if TYPE_CHECKING:
 
 _LOCAL = frozenset(("localhost", "127.0.0.1", "::1"))
 _AGAIN = frozenset((408, 429, 500, 502, 503, 504))
+
+
+def split_url(url: str) -> SplitResult:
+    """The parts of a URL whose host and port can be such; a ConfigError never quotes the URL."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # it is read only where it is asked for
+    except ValueError:
+        # Its words may quote a password.
+        raise ConfigError(
+            "expected https://HOST[:PORT], with a port of 0 to 65535 and an address of IPv6 "
+            "in brackets; got a URL with something else in their place"
+        ) from None
+    return parts
 
 
 @dataclass(frozen=True)
@@ -33,13 +47,7 @@ class Endpoint:
     tries: int = 4
 
     def __post_init__(self) -> None:
-        try:
-            parts = urlsplit(self.url)
-            _ = parts.port  # it is read only where it is asked for
-        except ValueError:
-            raise ConfigError(
-                "url must be https://HOST[:PORT]/v1, got another port or host"
-            ) from None
+        parts = split_url(self.url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ConfigError(f"url must be http:// or https:// with a host, got {self.url!r}")
         if parts.username or parts.password:

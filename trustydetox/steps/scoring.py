@@ -134,12 +134,6 @@ class WorstSentence:
         if not 0.5 <= self.sure < 1.0:
             raise ConfigError(f"sure must be in [0.5, 1), got {self.sure}")
 
-    @property
-    def guide(self) -> Judging:
-        """The network that the other scorer asks; an AttributeError where it asks none."""
-        network: Judging = self.scorer.guide  # type: ignore[attr-defined]
-        return network
-
     def score(self, texts: Sequence[str], /) -> list[Toxicity]:
         """One toxicity per text, no label over the one of the sentence where it is the highest."""
         found = self.scorer.score(texts)
@@ -168,9 +162,9 @@ class Attributed:
 
     A scorer also learns which groups of people insults are about, and then finds a kind word about
     a group toxic. An attributor that was taught by marked words has no word to point at there: of
-    53 such statements that `mini` took for toxic (1,314, about groups that no training text is
-    made up of) 36 had none, and of 1,925 toxic rows of sixteen sources that it finds 43. What has
-    no such word can't be mended by words either.
+    the 57 such statements that `mini` took for toxic (of 1,314, about groups that no training text
+    is made up of) 36 had none, and of 1,925 toxic rows of fourteen sources 43. What has no such
+    word can't be mended by words either.
 
     least: the weight from which on a word accounts for toxicity.
     above, sure: texts of this toxicity or more, and of less than that, are asked about; one
@@ -190,12 +184,6 @@ class Attributed:
             raise ConfigError(
                 f"expected 0.5 <= above <= sure < 1, got above {self.above} and sure {self.sure}"
             )
-
-    @property
-    def guide(self) -> Judging:
-        """The network that the other scorer asks; an AttributeError where it asks none."""
-        network: Judging = self.scorer.guide  # type: ignore[attr-defined]
-        return network
 
     def score(self, texts: Sequence[str], /) -> list[Toxicity]:
         """One toxicity per text; labels, which have thresholds of their own, stay."""
