@@ -686,6 +686,24 @@ def test_a_joined_mask_is_as_strong_as_its_strongest_part(idiot: float, moron: f
     assert record.masked == MaskedText("you idiot", (Span(4, 9),), (0.9,))
 
 
+def test_a_wider_mask_of_a_later_round_is_as_strong_as_what_it_takes_in() -> None:
+    @dataclass(frozen=True)
+    class Widening:
+        def mask(self, attribution: Attribution, /) -> MaskedText:
+            text = attribution.text
+            if "idiot" in text:
+                return MaskedText(text, (Span(4, 9),), (0.9,))
+            return MaskedText(text, (Span(text.index("moron"), len(text)),), (0.4,))
+
+    pipeline = detoxifier(
+        masker=Widening(),
+        scorer=WordScorer({"idiot": 0.9, "moron": 0.8}),
+        infiller=Replacer({"idiot": ("big moron",), "moron go": ("person",)}),
+    )
+    record = only(pipeline, "you idiot go")
+    assert record.masked == MaskedText("you idiot go", (Span(4, 12),), (0.9,))
+
+
 def test_masks_without_weights_join_at_full_strength() -> None:
     record = only(detoxifier(masker=Bare()), "stupid old idiot")
     assert record.masked == MaskedText("stupid old idiot", (Span(0, 6), Span(11, 16)), (1.0, 1.0))

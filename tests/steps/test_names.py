@@ -16,6 +16,7 @@ from trustydetox.steps.names import names_in
         ("What An Idiot Wrote This", []),  # a headline
         ("you IDIOT over there, ask HR or McCoy", []),  # stressed, or more than one capital
         ("my old Cat", ["Cat"]),
+        ("Ask Ana now please", ["Ana"]),  # the first word's own capital doesn't count
         ("my Cat", []),  # as many capitals as small ones
         ("a. Cat here", []),
         ("", []),

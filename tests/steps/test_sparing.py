@@ -128,3 +128,8 @@ def test_many_masked_words_are_spared_each_by_what_touches_it() -> None:
     found = Sparing(masker=Phrases(("idiot",)), spare=("code",)).mask(Attribution(text, (), ()))
     assert [span.start for span in found.masked] == [*range(0, 4200, 14), 4200]
     assert [veto.span.start for veto in found.vetoes] == [*range(7, 4200, 14)]
+
+
+def test_a_phrase_that_touches_no_context_stays_whole_beside_one() -> None:
+    # Next to a spared word `an` would stay behind with it.
+    assert masked("`idiot` is an idiot", "an idiot", spare=("code",)) == (["an idiot"], [])
