@@ -32,7 +32,7 @@ ALPACA = {"instruction": "user", "input": "user", "output": "assistant"}
 ANSWER = {"response": "assistant"}
 """What many call a `completion`, looked for where `prompt` is there."""
 
-ANSWERS = ("completion", "chosen", "messages", *ANSWER)
+AFTER_PROMPT = ("completion", "chosen", "messages", *ANSWER)
 """Where a prompt stands alone though one of these is there, something else is in it than text."""
 
 SCORED = frozenset({"prompt", "rejected", "instruction", "input"})
@@ -243,7 +243,9 @@ def choose_columns(
         chosen += [name for name in ALPACA if texts.get(name)]
     if texts.get("prompt"):
         chosen += [name for name in ANSWER if texts.get(name)]
-    if chosen == ["prompt"] and (empty := next((name for name in ANSWERS if name in texts), "")):
+    if chosen == ["prompt"] and (
+        empty := next((name for name in AFTER_PROMPT if name in texts), "")
+    ):
         raise InputError(
             f"column {empty!r} beside 'prompt' holds neither texts nor messages: "
             f"name the columns to clean with --field (fields= in Python)"
