@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from tests.fakes import Replacer, WordScorer, detoxifier
 from trustydetox.corpus import Counts, clean_file, read_manifest, revert_file, run_folder
+from trustydetox.corpus.runs.shards import SHARD_ROWS
 from trustydetox.errors import (
     ConfigError,
     ConflictError,
@@ -471,12 +472,20 @@ def test_a_text_that_memory_isnt_enough_for_costs_its_row(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("raised", [KeyboardInterrupt, SystemExit])
-def test_an_interrupted_run_leaves_no_trace(tmp_path: Path, raised: type[BaseException]) -> None:
-    (tmp_path / "in.txt").write_bytes(b"a\n" * 3000 + b"boom\n")
+def test_a_run_that_is_interrupted_in_its_first_shard_leaves_no_trace(
+    tmp_path: Path, raised: type[BaseException]
+) -> None:
+    (tmp_path / "in.txt").write_bytes(b"a\n" * (SHARD_ROWS - 1) + b"boom\n")
     choosy = detoxifier(scorer=Choosy("boom", raised))
     with pytest.raises(raised):
         clean_file(tmp_path / "in.txt", tmp_path / "out.txt", detoxifier=choosy)
     assert [path.name for path in tmp_path.iterdir()] == ["in.txt"]
+    # The control: a shard that is finished stays to go on with.
+    (tmp_path / "in.txt").write_bytes(b"a\n" * SHARD_ROWS + b"boom\n")
+    with pytest.raises(raised):
+        clean_file(tmp_path / "in.txt", tmp_path / "out.txt", detoxifier=choosy)
+    kept = [path.name for path in (tmp_path / ".out.txt.detox.part/ledger/shards").iterdir()]
+    assert len(kept) == 2
 
 
 def test_counts_that_lose_a_row_are_refused() -> None:
