@@ -3,15 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
 
 from tests.networks import tiny_editor, tiny_gaps
-from trustydetox.embedded.gaps import LAYERS, load_gaps, save_gaps
+from trustydetox.embedded.gaps import load_gaps, save_gaps
 from trustydetox.errors import ModelError
-from trustydetox.steps.editing import Reader
-from trustydetox.training.gaps import gap_examples, train_gaps
-
-LINES = ["you are a nice cat and it was a good day", "they are the people and we are all very bad"]
 
 
 def test_there_is_a_number_per_place() -> None:
@@ -54,37 +49,10 @@ def test_one_batch_or_many_read_the_same() -> None:
         assert one == pytest.approx(other, abs=1e-5)
 
 
-def test_examples_say_where_something_was_cut_out() -> None:
-    reader = Reader(tiny_editor().tokenizer)
-    found = list(gap_examples(reader, ["you are the idiot", "too short"], seed=4))
-    whole = [piece for each in reader.pieces("you are the idiot".split()) for piece in each]
-    cut = [(pieces, at) for pieces, at, is_gap in found if is_gap]
-    assert len(found) == 3
-    assert len(cut) == 1
-    ((pieces, at),) = cut
-    assert len(pieces) < len(whole)
-    assert pieces == whole[:at] + whole[at + len(whole) - len(pieces) :]
-    assert all(each == pieces for each, _, _ in found)
-
-
-def test_training_finds_the_gaps_of_what_it_read() -> None:
-    gaps = tiny_gaps()
-    reader = Reader(gaps.tokenizer)
-    examples = list(gap_examples(reader, LINES * 40))
-    lines: list[str] = []
-    frozen = [each.clone() for each in gaps.encoder.parameters()]
-    train_gaps(gaps, examples, lines.append, passes=300)
-    assert float(lines[-1].split("AUC ")[1].split()[0]) > 0.75
-    assert len(lines) == 300
-    for before, after in zip(frozen, gaps.encoder.parameters(), strict=True):
-        assert torch.equal(before, after)
-
-
 def test_what_is_saved_reads_nearly_as_before(tmp_path: Path) -> None:
     gaps = tiny_gaps()
     save_gaps(gaps, tmp_path / "gaps.safetensors")
     loaded = load_gaps(tmp_path / "gaps.safetensors", tiny_editor())
-    assert len(loaded.encoder.encoder.layer) == LAYERS
     (before,), (after,), (fresh,) = (
         each.read(["you are nice"], [[3, 7]]) for each in (gaps, loaded, tiny_gaps(seed=1))
     )

@@ -8,6 +8,7 @@ import torch
 
 from tests.networks import tiny_editor
 from trustydetox.embedded.editor import Editor, load_editor, save_editor
+from trustydetox.embedded.gaps import new_gaps
 from trustydetox.embedded.tensors import load_tensors, save_tensors
 from trustydetox.errors import ModelError
 from trustydetox.records import MaskedText
@@ -18,6 +19,7 @@ from trustydetox.training.editing import (
     UNKNOWN,
     Lesson,
     Schedule,
+    cut_lesson,
     lessons_of,
     masked_lesson,
     train_editor,
@@ -34,24 +36,30 @@ def known_targets(lesson: Lesson) -> list[int]:
     return [target for target in lesson.targets if target != UNKNOWN]
 
 
-def test_a_deleted_word_teaches_tags_alone() -> None:
-    (tags,) = taught("you stupid cat", "stupid", "you cat")
-    assert tags.is_tagged
+def test_a_deleted_word_teaches_tags_and_that_nothing_is_missing() -> None:
+    tags, gap = taught("you stupid cat", "stupid", "you cat")
+    assert (tags.kind, gap.kind) == ("tags", "gaps")
     assert tags.targets == [UNKNOWN, KEEP, DELETE, KEEP, UNKNOWN]
     assert tags.sequence.types == [0, 0, 1, 0, 0]
+    # Behind "you": the special piece comes first.
+    assert gap.targets == [UNKNOWN, 0, UNKNOWN, UNKNOWN]
+    assert gap.sequence.ids == [tags.sequence.ids[at] for at in (0, 1, 3, 4)]
 
 
 def test_a_replaced_phrase_teaches_how_much_comes_and_what() -> None:
-    tags, pieces = taught("you are an idiot", "idiot", "you are bad and bad")
+    tags, pieces, gap = taught("you are an idiot", "idiot", "you are bad and bad")
     assert known_targets(tags) == [KEEP, KEEP, DELETE + 3, DELETE]
     reader = Reader(tiny_editor().tokenizer)
     assert known_targets(pieces) == [i for (i,) in reader.pieces(["bad", "and", "bad"])]
     blanks = [i for i, t in zip(pieces.sequence.ids, pieces.targets, strict=True) if t != UNKNOWN]
     assert set(blanks) == {reader.blank}
+    # Without what came the sentence is short of something: "you are" and then nothing.
+    assert gap.targets == [UNKNOWN, UNKNOWN, 1, UNKNOWN]
+    assert gap.sequence.ids == tags.sequence.ids[:3] + tags.sequence.ids[-1:]
 
 
 def test_a_replacement_too_long_to_tag_still_teaches_its_words() -> None:
-    tags, pieces = taught("you are an idiot", "idiot", "you are not very good people")
+    tags, pieces, _ = taught("you are an idiot", "idiot", "you are not very good people")
     assert known_targets(tags) == [KEEP, KEEP, DELETE]
     assert len(known_targets(pieces)) == 4
 
@@ -65,12 +73,32 @@ def test_an_insertion_is_shown_and_not_asked_for() -> None:
 
 def test_masked_words_of_a_clean_text_are_its_targets() -> None:
     reader = Reader(tiny_editor().tokenizer)
-    lesson = masked_lesson(reader, "it was a very nice day", 0.5, random.Random(3))
+    words = reader.pieces("it was a very nice day".split())
+    lesson = masked_lesson(reader, words, 0.5, random.Random(3))
     asked = [t for t in lesson.targets if t != UNKNOWN]
     assert asked
     assert lesson.sequence.ids.count(reader.blank) == len(asked)
-    none = masked_lesson(reader, "it was a very nice day", 0.0, random.Random(3))
+    none = masked_lesson(reader, words, 0.0, random.Random(3))
     assert set(none.targets) == {UNKNOWN}
+
+
+def test_a_cut_sentence_says_where_its_word_was() -> None:
+    reader = Reader(tiny_editor().tokenizer)
+    line = "you are the idiot , and bad"
+    words = reader.pieces(line.split())
+    whole = [piece for each in words for piece in each]
+    for seed in range(20):
+        lesson = cut_lesson(reader, line, words, 1.0, random.Random(seed))
+        flat = lesson.sequence.ids[1:-1]
+        (at,) = [place for place, target in enumerate(lesson.targets) if target == 1]
+        gone = whole[at : at + len(whole) - len(flat)]
+        assert 0 < len(gone) <= 1 + max(map(len, words)) * 2
+        assert flat == whole[:at] + whole[at + len(gone) :]
+        assert lesson.targets.count(0) == 2
+        assert gone[0] != words[line.split().index(",")][0]
+    none = cut_lesson(reader, line, words, 0.0, random.Random(0))
+    assert none.sequence.ids[1:-1] == whole
+    assert sorted(t for t in none.targets if t != UNKNOWN) == [0, 0]
 
 
 def trainable() -> Editor:
@@ -91,6 +119,31 @@ def test_training_teaches_what_to_put_in_place() -> None:
     assert after == "you are bad"
     assert first != after
     assert "tags" in lines[-1]
+
+
+def test_training_finds_the_gaps_of_what_it_read() -> None:
+    lines = [
+        "you are a nice cat and it was a good day",
+        "they are the people and we are all very bad",
+    ]
+    editor = trainable()
+    gaps = new_gaps(editor)
+    lessons = taught("you are stupid", "stupid", "you are bad")
+    said: list[str] = []
+    schedule = Schedule(passes=150, rate=2e-3, others=1, tokens=128)
+    train_editor(editor, lessons, lines * 4, schedule, said.append, gaps)
+    assert gaps.encoder is editor.encoder
+    losses = [float(line.rsplit("gaps ", 1)[1]) for line in said]
+    assert losses[-1] < 0.6 * losses[0]
+    [[cut, whole]] = gaps.read(["you are a nice cat and was a good day"], [[22, 3]])
+    assert cut > whole + 1.0
+
+
+def test_without_a_head_nobody_asks_for_gaps() -> None:
+    lessons = taught("you are stupid", "stupid", "you are bad")
+    lines: list[str] = []
+    train_editor(trainable(), lessons, [], Schedule(passes=1, rate=1e-3), lines.append)
+    assert "gaps" not in lines[-1]
 
 
 def rewrites(editor: Editor) -> list[str]:

@@ -1,16 +1,20 @@
-"""Training of the editor: which words people kept, and what they put in place of the others."""
+"""Training of the editor: which words people kept, what they put in place of the others, and where
+a sentence can't do without.
+"""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from trustydetox import embedded
 from trustydetox.embedded.editor import MAX_TOKENS, Editor, load_editor, new_editor, save_editor
+from trustydetox.embedded.gaps import Gaps
 from trustydetox.errors import ConfigError, InputError
 from trustydetox.records import MaskedText
 from trustydetox.steps.editing import (
@@ -25,10 +29,18 @@ from trustydetox.steps.editing import (
     words_in,
 )
 from trustydetox.steps.viewing import View
-from trustydetox.training.guiding import batches
+from trustydetox.training.checkpoint import accelerator
+from trustydetox.training.guiding import batches, set_dropout
+from trustydetox.training.sources import sentences
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+Words = Sequence[tuple[int, ...]]
+"""The pieces of each word of a text."""
+
+SHORTEST, LONGEST_CUT = 4, 25
+"""Words of a sentence of which some are cut out."""
 
 UNKNOWN = -100
 """Target of a piece that an example says nothing about: what torch leaves out by itself."""
@@ -38,25 +50,37 @@ UNKNOWN = -100
 class Schedule:
     """How the editor trains.
 
-    passes: over the pairs; the clean texts are spread over all of them, each seen once.
+    passes: over the pairs.
+    others: one in so many clean texts takes part in a pass, each in turn.
     rate: peak learning rate of the encoder; the heads learn three times as fast.
     masked: share of the words of a clean text that are masked.
+    cut: share of the clean sentences that lose a word or two.
+    dropout: share of the encoder's hidden values and attentions left out.
     """
 
     passes: int
     rate: float
+    others: int = 3
     masked: float = 0.15
+    cut: float = 0.6
+    dropout: float = 0.0
     tokens: int = 2048
     seed: int = 7
 
 
+Kind = Literal["tags", "pieces", "gaps"]
+
+
 @dataclass(frozen=True)
 class Lesson:
-    """A sequence with a target per piece: a tag, or the piece itself."""
+    """A sequence with a target per piece.
+
+    The word's tag; the piece itself; or 1 where something was cut out behind the piece, else 0.
+    """
 
     sequence: Sequences
     targets: list[int]
-    is_tagged: bool
+    kind: Kind
 
 
 def lessons_of(
@@ -70,6 +94,8 @@ def lessons_of(
     tags = [KEEP] * len(words)
     draft: list[int] = []
     targets: list[int] = []
+    bare: list[int] = []
+    gaps: dict[int, bool] = {}
     matcher = SequenceMatcher(
         None,
         [word.of(masked.text).casefold() for word in words],
@@ -81,8 +107,11 @@ def lessons_of(
         if kind in ("equal", "insert"):
             # Nobody can say beforehand where a person inserts: the draft shows it.
             draft += comes
+            bare += comes
             targets += [UNKNOWN] * len(comes)
             continue
+        # Where people put something else, the sentence can't do without.
+        gaps[len(bare)] = bool(comes)
         tags[start:end] = [DELETE] * (end - start)
         draft += [reader.blank] * len(comes)
         targets += comes
@@ -92,20 +121,30 @@ def lessons_of(
     places = [UNKNOWN] * len(source.ids)
     for at, tag in zip(reader.firsts(passage), tags, strict=True):
         places[at] = tag
-    lessons = [Lesson(source, places, True)]
+    lessons = [Lesson(source, places, "tags")]
     if reader.blank in draft:
         whole = reader.draft(passage, draft)
         lead = len(whole.ids) - len(draft) - 1
-        lessons.append(Lesson(whole, [*[UNKNOWN] * lead, *targets, UNKNOWN], False))
+        lessons.append(Lesson(whole, [*[UNKNOWN] * lead, *targets, UNKNOWN], "pieces"))
+    if gaps:
+        lessons.append(_gap_lesson(reader, bare, gaps))
     return [each for each in lessons if len(each.sequence.ids) <= MAX_TOKENS]
 
 
-def masked_lesson(reader: Reader, text: str, share: float, rng: random.Random) -> Lesson:
+def _gap_lesson(reader: Reader, pieces: Sequence[int], gaps: Mapping[int, bool]) -> Lesson:
+    """gaps: how many pieces come before a place -> whether something was cut out there."""
+    targets = [UNKNOWN] * (len(pieces) + 2)
+    for at, is_gap in gaps.items():
+        targets[at] = int(is_gap)
+    sequence = Sequences([reader.cls, *pieces, reader.sep], [0] * (len(pieces) + 2))
+    return Lesson(sequence, targets, "gaps")
+
+
+def masked_lesson(reader: Reader, words: Words, share: float, rng: random.Random) -> Lesson:
     """A clean text with runs of words masked: how people put sentences together."""
-    words = reader.pieces([word.of(text) for word in words_in(text)])[: MAX_TOKENS // 2]
     ids, targets = [reader.cls], [UNKNOWN]
     left = 0
-    for pieces in words:
+    for pieces in words[: MAX_TOKENS // 2]:
         if left == 0 and rng.random() < share / 1.5:
             left = rng.choice((1, 1, 2))
         goes = left > 0 and len(pieces) <= LONGEST
@@ -113,7 +152,22 @@ def masked_lesson(reader: Reader, text: str, share: float, rng: random.Random) -
         targets += pieces if goes else [UNKNOWN] * len(pieces)
         left = max(0, left - 1)
     ids, targets = ids[: MAX_TOKENS - 1], targets[: MAX_TOKENS - 1]
-    return Lesson(Sequences([*ids, reader.sep], [0] * (len(ids) + 1)), [*targets, UNKNOWN], False)
+    sequence = Sequences([*ids, reader.sep], [0] * (len(ids) + 1))
+    return Lesson(sequence, [*targets, UNKNOWN], "pieces")
+
+
+def cut_lesson(reader: Reader, line: str, words: Words, share: float, rng: random.Random) -> Lesson:
+    """A clean sentence that lost a word or two, or as it was; three places of it are asked for."""
+    real = [at for at, word in enumerate(words_in(line)) if line[word.start].isalpha()]
+    cut = rng.choice(real) if real and rng.random() < share else None
+    left = list(words)
+    if cut is not None:
+        del left[cut : cut + rng.choice((1, 1, 1, 2))]
+    others = [at for at in range(len(left) + 1) if at != cut]
+    places = [*([cut] if cut is not None else []), *rng.sample(others, min(2, len(others)))]
+    before = [0, *accumulate(map(len, left))]
+    flat = [piece for pieces in left for piece in pieces]
+    return _gap_lesson(reader, flat, {before[at]: at == cut for at in places})
 
 
 def train_own_editor(
@@ -176,21 +230,22 @@ def train_editor(
     clean: Sequence[str],
     schedule: Schedule,
     report: Callable[[str], None],
+    gaps: Gaps | None = None,
 ) -> None:
-    """Train `editor` in place."""
+    """Train `editor` in place, and the head of `gaps`, which is built on it."""
     import torch
-    from torch.nn.functional import cross_entropy
 
     torch.manual_seed(schedule.seed)
+    place = accelerator()
     reader = Reader(editor.tokenizer)
-    queue = list(_queue(reader, pairs, clean, schedule))
+    kinds = ("tags", "pieces", "gaps") if gaps else ("tags", "pieces")
+    queue = list(_queue(reader, [each for each in pairs if each.kind in kinds], clean, schedule))
+    parts = editor.parts() | ({"gaps": gaps.head} if gaps else {})
+    for part in parts.values():
+        part.to(place)
+    set_dropout(editor.encoder, schedule.dropout)
     encoder = list(editor.encoder.parameters())
-    heads = [
-        parameter
-        for name, part in editor.parts().items()
-        if name != "encoder"
-        for parameter in part.parameters()
-    ]
+    heads = [p for name, part in parts.items() if name != "encoder" for p in part.parameters()]
     optimizer = torch.optim.AdamW(
         [
             {"params": encoder, "lr": schedule.rate, "weight_decay": 0.01},
@@ -200,28 +255,43 @@ def train_editor(
         fused=True,
     )
     peaks = [group["lr"] for group in optimizer.param_groups]
-    sums = {True: [0.0, 0], False: [0.0, 0]}
+    sums = dict.fromkeys(kinds, 0.0)
+    counts = dict.fromkeys(kinds, 0)
     for step, batch in enumerate(queue):
         pace = min((step + 1) / 200, (len(queue) - step) / len(queue) + 0.02)
         for group, peak in zip(optimizer.param_groups, peaks, strict=True):
             group["lr"] = peak * pace
-        (_, ids, types, mask), targets = _tensors(batch)
-        wanted = targets != UNKNOWN
-        is_tagged = batch[0].is_tagged
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            hidden = editor.hidden(ids, types, mask)[wanted]
-            logits = editor.tags(hidden) if is_tagged else editor.pieces(hidden)
-        loss = cross_entropy(logits.float(), targets[wanted])
+        ids, types, mask, targets = (each.to(place) for each in _tensors(batch))
+        with torch.autocast(place.type, dtype=torch.bfloat16):
+            hidden = editor.hidden(ids, types, mask)
+            loss = _loss(editor, gaps, batch[0].kind, hidden, targets)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(encoder, 1.0)
         optimizer.step()
-        sums[is_tagged][0] += float(loss.detach())
-        sums[is_tagged][1] += 1
+        sums[batch[0].kind] += float(loss.detach())
+        counts[batch[0].kind] += 1
         if step % 100 == 99 or step == len(queue) - 1:
-            tag, fill = (total / max(1, n) for total, n in (sums[True], sums[False]))
-            report(f"editor: step {step + 1} of {len(queue)}, tags {tag:.4f}, pieces {fill:.4f}")
-            sums = {True: [0.0, 0], False: [0.0, 0]}
+            said = ", ".join(f"{kind} {sums[kind] / max(1, counts[kind]):.4f}" for kind in kinds)
+            report(f"editor: step {step + 1} of {len(queue)}, {said}")
+            sums, counts = dict.fromkeys(kinds, 0.0), dict.fromkeys(kinds, 0)
+    set_dropout(editor.encoder, 0.0)
+    for part in parts.values():
+        part.to("cpu")
+
+
+def _loss(editor: Editor, gaps: Gaps | None, kind: Kind, hidden: Tensor, targets: Tensor) -> Tensor:
+    """Mean loss over what a batch asks for."""
+    from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+
+    wanted = targets != UNKNOWN
+    if kind == "gaps":
+        assert gaps is not None
+        odds = gaps.between(hidden[:, :-1], hidden[:, 1:])
+        known = wanted[:, :-1]
+        return binary_cross_entropy_with_logits(odds[known].float(), targets[:, :-1][known].float())
+    logits = (editor.tags if kind == "tags" else editor.pieces)(hidden[wanted])
+    return cross_entropy(logits.float(), targets[wanted])
 
 
 def _queue(
@@ -229,17 +299,18 @@ def _queue(
 ) -> Iterator[list[Lesson]]:
     """Batches of one kind of lesson each, the kinds mixed."""
     rng = random.Random(schedule.seed)
-    tagged = [each for each in pairs if each.is_tagged]
-    filled = [each for each in pairs if not each.is_tagged]
+    texts = [_pieces(reader, text) for text in clean]
+    lines = [(line, _pieces(reader, line)) for text in clean for line in sentences(text)]
+    lines = [(line, words) for line, words in lines if SHORTEST <= len(words) <= LONGEST_CUT]
+    of_kind = {kind: [p for p in pairs if p.kind == kind] for kind in ("tags", "pieces", "gaps")}
     for turn in range(schedule.passes):
-        masked = [
-            masked_lesson(reader, text, schedule.masked, rng)
-            for text in clean[turn :: schedule.passes]
-        ]
+        part = slice(turn % schedule.others, None, schedule.others)
+        masked = [masked_lesson(reader, each, schedule.masked, rng) for each in texts[part]]
+        cut = [cut_lesson(reader, *each, schedule.cut, rng) for each in lines[part]]
         masked = [each for each in masked if any(t != UNKNOWN for t in each.targets)]
         groups = [
             group
-            for lessons in (tagged, filled, masked)
+            for lessons in (*of_kind.values(), masked, cut if of_kind["gaps"] else [])
             for group in batches(
                 lessons,
                 lambda each: len(each.sequence.ids),
@@ -251,13 +322,16 @@ def _queue(
         yield from groups
 
 
-def _tensors(
-    batch: Sequence[Lesson],
-) -> tuple[tuple[list[int], Tensor, Tensor, Tensor], Tensor]:
+def _pieces(reader: Reader, text: str) -> Words:
+    return reader.pieces([word.of(text) for word in words_in(text)])
+
+
+def _tensors(batch: Sequence[Lesson]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """ids, types, mask and targets, each (batch, pieces)."""
     import torch
 
     ((rows, ids, types, mask),) = batched([each.sequence for each in batch], 1 << 30)
     targets = torch.full(ids.shape, UNKNOWN)
     for at, row in enumerate(rows):
         targets[at, : len(batch[row].targets)] = torch.tensor(batch[row].targets)
-    return (rows, ids, types, mask), targets
+    return ids, types, mask, targets

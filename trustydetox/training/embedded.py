@@ -11,7 +11,6 @@ import hashlib
 import importlib.util
 import json
 import platform
-import random
 import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -45,16 +44,16 @@ from trustydetox.steps.masking import Threshold
 from trustydetox.steps.ranking import Measures, save_ranks
 from trustydetox.steps.scoring import EncoderScorer, NgramScorer
 from trustydetox.steps.viewing import DetectionView, KnownWords
-from trustydetox.training import editing
+from trustydetox.training import adapting, editing
 from trustydetox.training.examples import (
     LABELS,
     Example,
     check_examples,
     guide_examples,
+    guide_texts,
     learn_known_words,
     measured_texts,
 )
-from trustydetox.training.gaps import gap_examples, train_gaps
 from trustydetox.training.guiding import Schedule, calibrated, train_guide
 from trustydetox.training.ngrams import train_ngrams
 from trustydetox.training.phrases import learn_phrases
@@ -86,7 +85,8 @@ SPAN = Schedule(
     overlap_weight=1.0,
     dropout=0.1,
 )
-EDITOR = editing.Schedule(passes=3, rate=2e-4)
+ADAPT = adapting.Schedule(passes=10, rate=3e-4)
+EDITOR = editing.Schedule(passes=6, rate=1.5e-4, dropout=0.1, tokens=4096)
 STAGES = (
     "known",
     "document",
@@ -94,13 +94,11 @@ STAGES = (
     "check",
     "phrases",
     "fluency",
+    "adapt",
     "editor",
-    "gaps",
     "ranks",
     "ship",
 )
-LINES = 50_000
-"""Sentences that teach where a word is missing."""
 RANKED = 800
 """Pairs from which the order of candidates is learned."""
 MASKER = Threshold(threshold=0.45, floor=0.1)
@@ -131,8 +129,8 @@ class Build:
             "check": (self.work / "check.safetensors", self._check),
             "phrases": (self.work / "phrases.json.gz", self._phrases),
             "fluency": (self.work / "fluency.safetensors", self._fluency),
+            "adapt": (self.work / "adapt" / "editor.safetensors", self._adapt),
             "editor": (self.work / "editor" / "editor.safetensors", self._editor),
-            "gaps": (self.work / "gaps.safetensors", self._gaps),
             "ranks": (self.work / "ranks.json", self._ranks),
         }
         for stage in (stage for stage in STAGES if stage in stages):
@@ -230,10 +228,22 @@ class Build:
                     pairs[pair][1].append(text)
         return list(pairs.values())
 
-    def _editor(self, path: Path) -> None:
+    def _adapt(self, path: Path) -> None:
         start = pretrained_guide()
         editor = new_editor(start.tokenizer, start.encoder.config.to_dict(), TAGS)
         editor.encoder.load_state_dict(start.encoder.state_dict())
+        texts = guide_texts(self.data, self._splits)
+        checkpoint = self.work / "adapt.checkpoint"
+        adapting.adapt(editor, texts, ADAPT, checkpoint, self.report)
+        save_editor(editor, path.parent)
+        editor.tokenizer.save(str(path.parent / "tokenizer.json"), pretty=False)
+        checkpoint.unlink(missing_ok=True)
+
+    def _editor(self, path: Path) -> None:
+        editor = load_editor(self.work / "adapt")
+        for part in editor.parts().values():
+            part.requires_grad_(True)
+        gaps = new_gaps(editor)
         view = DetectionView(KnownWords.of(self._words))
         toxic = [text for text, _ in self._rewritten]
         # What the recipe will mask is what the editor must expect.
@@ -248,18 +258,9 @@ class Build:
             if masked.masked
         ]
         clean = [example.text for example in self._guided if _is_clean(example)]
-        editing.train_editor(editor, pairs, clean, EDITOR, self.report)
+        editing.train_editor(editor, pairs, clean, EDITOR, self.report, gaps)
+        save_gaps(gaps, self.work / "gaps.safetensors")
         save_editor(editor, path.parent)
-
-    def _gaps(self, path: Path) -> None:
-        """From sentences that the editor knows; what it learned of them is what the head reads."""
-        gaps = new_gaps(load_editor(self._weights))
-        clean = [example.text for example in self._guided if _is_clean(example)]
-        lines = [line for text in clean for line in sentences(text)]
-        random.Random(0).shuffle(lines)
-        examples = list(gap_examples(Reader(gaps.tokenizer), lines[:LINES]))
-        train_gaps(gaps, examples, self.report)
-        save_gaps(gaps, path)
 
     def _ranks(self, path: Path) -> None:
         """From pairs of the check's share: on its own pairs the editor is surer than it should."""
@@ -337,7 +338,11 @@ class Build:
         return {
             "schema": "trustydetox.build/1",
             "encoder": {"package": ENCODER_PACKAGE, "sha256": ENCODER_SHA256},
-            "stages": [{**asdict(one), "often": sorted(one.often)} for one in (DOCUMENT, SPAN)],
+            "stages": [
+                *({**asdict(one), "often": sorted(one.often)} for one in (DOCUMENT, SPAN)),
+                {"name": "adapt", **asdict(ADAPT)},
+                {"name": "editor", **asdict(EDITOR)},
+            ],
             "splits": {"sha256": _sha256(SPLITS)},
             "examples": counts,
             "data": {

@@ -99,6 +99,35 @@ def guide_examples(data: Path, splits: Splits, known: Callable[[str], bool]) -> 
     return _examples(data, splits, known, "guide", measured_texts(data, splits))
 
 
+def guide_texts(data: Path, splits: Splits) -> list[str]:
+    """Every text of the guide's share once, labelled or not, without what is measured on.
+
+    Long documents come in passages. madlibs_77k is left out: twenty templates fill it.
+    """
+    taken = set(measured_texts(data, splits))
+    found: list[str] = []
+    for name in splits.sources("guide"):
+        if name == "madlibs_77k":
+            continue
+        source = load(data, name, "train")
+        keyed: Iterable[tuple[str, str]]
+        if name in _READERS:
+            keys = map(str, source.columns["id"]) if name == "paradetox" else source.texts
+            keyed = (
+                (key, text)
+                for row, (key, text) in enumerate(zip(keys, source.texts, strict=True))
+                if not splits.is_left_alone(name, _columns(source, row))
+            )
+        else:
+            keyed = ((e.key, e.text) for e in _read_prose(data, source, splits, lambda word: False))
+        for key, text in keyed:
+            normal = normalise(text)
+            if normal and normal not in taken and splits.role(name, key) == "guide":
+                taken.add(normal)
+                found.append(text)
+    return found
+
+
 def check_examples(
     data: Path, splits: Splits, known: Callable[[str], bool], guided: Iterable[Example]
 ) -> list[Example]:

@@ -16,10 +16,12 @@ from trustydetox import embedded
 from trustydetox.embedded.guide import MAX_TOKENS, Guide, load_guide
 from trustydetox.steps.windowing import batches_of, tensors_of, windows_of
 from trustydetox.training.calibrating import platt
+from trustydetox.training.checkpoint import accelerator, load_checkpoint, save_checkpoint
 from trustydetox.training.examples import Example, swapped
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from torch.nn import Module
 
 T = TypeVar("T")
 
@@ -122,10 +124,13 @@ def train_guide(
 ) -> None:
     """Train `guide` in place; goes on from `checkpoint` where one lies from the same schedule."""
     import torch
-    from safetensors.torch import load_file, save_file
     from torch.nn.functional import binary_cross_entropy_with_logits
 
-    _set_dropout(guide, schedule.dropout)
+    place = accelerator()
+    parts: dict[str, Module] = {"encoder": guide.encoder, "head": guide.head}
+    for part in parts.values():
+        part.to(place)
+    set_dropout(guide.encoder, schedule.dropout)
     items = encode(guide, examples, schedule)
     queue = [
         batch
@@ -148,11 +153,8 @@ def train_guide(
         fused=True,
     )
     peaks = [group["lr"] for group in optimizer.param_groups]
-    start = 0
-    if checkpoint.is_file():
-        saved = load_file(checkpoint)
-        start = int(saved.pop("step"))
-        _restore(saved, guide, optimizer)
+    columns = torch.tensor([1.0] + [0.25] * len(guide.labels), device=place)
+    start = load_checkpoint(checkpoint, parts, optimizer)
     losses: list[float] = []
     for step in range(start, steps):
         for group, peak in zip(optimizer.param_groups, peaks, strict=True):
@@ -160,15 +162,14 @@ def train_guide(
         # What dropout drops must not depend on where a killed training went on.
         torch.manual_seed(schedule.seed + step)
         batch = queue[step]
-        ids, mask, spans, document, weight = _tensors(batch)
+        ids, mask, spans, document, weight = (each.to(place) for each in _tensors(batch))
         # Half the time of full precision; the weights and the sums of the losses keep theirs.
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.autocast(place.type, dtype=torch.bfloat16):
             tokens = guide.tokens(ids, mask)
         tokens = tokens.float()
         logits = guide.document(tokens, mask)
         known = document != UNKNOWN
         loss = binary_cross_entropy_with_logits(logits, document.clamp(min=0), reduction="none")
-        columns = torch.tensor([1.0] + [0.25] * len(guide.labels))
         objective = (loss * known * weight[:, None] * columns).sum() / len(batch)
         if schedule.span_weight:
             marked = spans != UNKNOWN
@@ -189,10 +190,10 @@ def train_guide(
             recent = sum(losses[-100:]) / len(losses[-100:])
             report(f"{schedule.name}: step {step + 1} of {steps}, loss {recent:.4f}")
         if step % CHECKPOINT_STEPS == CHECKPOINT_STEPS - 1:
-            partial = checkpoint.with_suffix(".part")
-            save_file(_snapshot(guide, optimizer, step + 1), partial)
-            partial.replace(checkpoint)
-    _set_dropout(guide, 0.0)
+            save_checkpoint(checkpoint, parts, optimizer, step + 1)
+    set_dropout(guide.encoder, 0.0)
+    for part in parts.values():
+        part.to("cpu")
 
 
 def calibrated(guide: Guide, held_back: Sequence[Example]) -> Guide:
@@ -293,12 +294,12 @@ def _overlap(logits: Tensor, spans: Tensor) -> Tensor:
     return both
 
 
-def _set_dropout(guide: Guide, share: float) -> None:
+def set_dropout(encoder: Module, share: float) -> None:
     """Drop hidden values in training, and none otherwise."""
     from torch.nn import Dropout
 
-    guide.encoder.train(share > 0.0)
-    for module in guide.encoder.modules():
+    encoder.train(share > 0.0)
+    for module in encoder.modules():
         if isinstance(module, Dropout):
             module.p = share
 
@@ -330,28 +331,3 @@ def _tensors(batch: Sequence[Encoded]) -> tuple[Tensor, Tensor, Tensor, Tensor, 
             spans[row, :size] = torch.tensor(item.spans)
     document = torch.tensor([item.document for item in batch])
     return ids, mask, spans, document, torch.tensor([item.weight for item in batch])
-
-
-def _snapshot(guide: Guide, optimizer: object, step: int) -> dict[str, Tensor]:
-    import torch
-
-    tensors = {f"encoder.{k}": v for k, v in guide.encoder.state_dict().items()}
-    tensors |= {f"head.{k}": v for k, v in guide.head.state_dict().items()}
-    for index, slots in optimizer.state_dict()["state"].items():  # type: ignore[attr-defined]
-        tensors |= {f"optimizer.{index}.{k}": v for k, v in slots.items()}
-    tensors["step"] = torch.tensor(step)
-    return {name: tensor.contiguous() for name, tensor in tensors.items()}
-
-
-def _restore(saved: dict[str, Tensor], guide: Guide, optimizer: object) -> None:
-    def part(prefix: str) -> dict[str, Tensor]:
-        return {k.removeprefix(prefix): v for k, v in saved.items() if k.startswith(prefix)}
-
-    guide.encoder.load_state_dict(part("encoder."))
-    guide.head.load_state_dict(part("head."))
-    state = optimizer.state_dict()  # type: ignore[attr-defined]
-    slots: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in part("optimizer.").items():
-        index, slot = name.split(".", 1)
-        slots.setdefault(int(index), {})[slot] = tensor
-    optimizer.load_state_dict({**state, "state": slots})  # type: ignore[attr-defined]

@@ -23,7 +23,7 @@ _MISSING = 3.0
 _EXACT = 0.5
 """Share of the nearness that asks for the same words."""
 
-_BROKEN = 0.3 / _SHARPNESS
+_BROKEN = 0.6 / _SHARPNESS
 """What a candidate's nearness loses where a word is missing, per unit of the feature `gap`: to a
 reader a broken sentence is worse than the one word of many that it lacks."""
 

@@ -47,7 +47,7 @@ def embedded(
         ),
     ] = None,
 ) -> None:
-    """Build the embedded models from public data; needs no GPU, and some hours."""
+    """Build the embedded models from public data: on a GPU where there is one, else in a day."""
     from trustydetox.training.embedded import STAGES, Build
 
     require_extra("sklearn", "train embedded", "evaluate")

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.networks import tiny_editor
+from trustydetox.embedded.editor import Editor
+from trustydetox.training.adapting import Schedule, adapt
+
+TEXTS = ["it was a very nice day and you are a good cat", "they are the people and we are bad"] * 60
+SCHEDULE = Schedule(passes=12, rate=3e-3, tokens=256)
+
+
+def trainable() -> Editor:
+    editor = tiny_editor()
+    for part in editor.parts().values():
+        part.requires_grad_(True)
+    return editor
+
+
+def losses(lines: list[str]) -> list[float]:
+    return [float(line.split("loss ")[1].split()[0]) for line in lines]
+
+
+def test_what_is_held_back_is_filled_in_better_with_each_pass(tmp_path: Path) -> None:
+    lines: list[str] = []
+    adapt(trainable(), TEXTS, SCHEDULE, tmp_path / "checkpoint", lines.append)
+    found = losses(lines)
+    assert len(found) == 12
+    assert found[-1] < 0.7 * found[0]
+
+
+def test_a_killed_adaptation_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+    def kill(line: str) -> None:
+        if "pass 6 " in line:
+            raise KeyboardInterrupt
+
+    whole, broken, other = trainable(), trainable(), trainable()
+    adapt(whole, TEXTS, SCHEDULE, tmp_path / "one", lambda line: None)
+    with pytest.raises(KeyboardInterrupt):
+        adapt(broken, TEXTS, SCHEDULE, tmp_path / "two", kill)
+    resumed = trainable()
+    said: list[str] = []
+    adapt(resumed, TEXTS, SCHEDULE, tmp_path / "two", said.append)
+    adapt(other, TEXTS, replace(SCHEDULE, seed=8), tmp_path / "c", print)
+    assert [line.split(",")[0] for line in said] == [f"adapt: pass {n} of 12" for n in range(7, 13)]
+    weights, again, else_ = (
+        torch.cat([value.flatten() for value in each.encoder.state_dict().values()])
+        for each in (whole, resumed, other)
+    )
+    assert torch.equal(weights, again)
+    assert not torch.allclose(weights, else_, atol=1e-3)
