@@ -136,7 +136,7 @@ def test_numbers_addresses_and_negations_that_went_or_came_are_counted(
         ("being a rude, but a bad, rude plan, a bad one", 1),
         ("Those. I like those. We", 1),
         ("why are you being? It seemed", 2),
-        ("He is no, he wins. If you weren't so you would. They’re so.", 3),
+        ("He is no, he wins. If you weren't so you would. They’re sooo.", 3),
         ("No, I say so, and so you said. It is so that you know. He is so tired", 0),
         ("", 0),
     ],

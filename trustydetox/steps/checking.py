@@ -222,7 +222,7 @@ _DANGLING = re.compile(
     r"|(?<=, )you(?=[^\S\n]*(?:[.!?]|\Z))"
     r"|(?:(?<=\bis )|(?<=\bare )|(?<=\bwas )|(?<=\bwere )|(?<=n['’]t )|(?<=['’][sm] )"
     r"|(?<=['’]re ))"
-    rf"(?:no(?={_ENDS})|so(?={_ENDS}|[^\S\n]+(?:i|you|s?he|they|we|it)(?![\w'’])))"
+    rf"(?:no(?={_ENDS})|so+(?={_ENDS}|[^\S\n]+(?:i|you|s?he|they|we|it)(?![\w'’])))"
     r")",
     re.IGNORECASE,
 )
