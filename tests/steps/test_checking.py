@@ -99,6 +99,7 @@ def test_a_disguised_word_that_came_in_is_seen_in_the_detection_view() -> None:
         ("run `rm damn` now", "damn", "it", 2),  # code went and other code came
         ("it must damn work", "must damn", "might", 2),
         ("he is a traitor", "traitor", "good person", 1),  # praise in place of an insult
+        ("young and dumb", "dumb", "intelligent", 1),
         ("a good damn dog", "damn ", "", 0),
         ("he aint stupid", "aint stupid", "wise", 2),
         ("it wasn 't damn hot", "wasn 't damn", "was", 1),

@@ -113,6 +113,17 @@ def test_a_known_word_would_come_if_it_were_allowed() -> None:
         assert any("idiot" in each.text for each in candidates) is comes
 
 
+def test_a_stilted_word_is_never_put_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    editor = tiny_editor()
+    (nice,) = Reader(editor.tokenizer).pieces(["nice"])[0]
+    editor.bias.weight[0, nice] = 100.0
+    one = masked("you are a stupid cat", "stupid")
+    for stilted, comes in ((frozenset({"nice"}), False), (frozenset[str](), True)):
+        monkeypatch.setattr("trustydetox.steps.editing.STILTED", stilted)
+        (candidates,) = TagAndEdit(editor, KnownWords.of([]), widen=1e-9).infill([one])
+        assert any("nice" in each.text for each in candidates) is comes
+
+
 def test_a_word_that_must_go_does_not_come_back() -> None:
     editor = tiny_editor()
     one = masked("you are a stupid cat", "stupid")

@@ -34,6 +34,12 @@ def test_a_toxic_replacement_is_never_learned() -> None:
     assert learn_phrases(PAIRS, known=KnownWords.of([]))[phrase_key("idiot")] == [("moron", 2)]
 
 
+def test_a_stilted_replacement_is_never_learned() -> None:
+    for came, kept in (("unsuitable", False), ("unkind", True)):
+        table = learn_phrases([("you rude man", [f"you {came} man"] * 3)], known=KNOWN)
+        assert (phrase_key("rude") in table) == kept
+
+
 def test_a_phrase_seen_once_is_not_learned() -> None:
     assert phrase_key("you") not in learn_phrases(PAIRS, known=KNOWN, share=0.0)
 

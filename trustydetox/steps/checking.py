@@ -237,7 +237,8 @@ _FACT = re.compile(
     r"|(?<![\w.+\-])[\w.+\-]+@[\w\-]+\.[\w.\-]+"
     r"|(?<![^\W_])[$€£]?\d+(?:[.,:/]\d+)*(?:%|°[cf]|" + _UNITS + r")?(?!\w)"
     r"|\b(?:must|might|should|shall|ought)\b"
-    r"|\b(?:good|great|nice|best|better|smart|wise|lovely|wonderful|excellent|beautiful|perfect)\b"
+    r"|\b(?:good|great|nice|best|better|smart|wise|lovely|wonderful|excellent|beautiful|perfect"
+    r"|intelligent|clever|brilliant|honest|amazing|awesome|loves?|loved)\b"
     r"|(?P<negation>\b(?:not|no|never|none|nobody|nothing|nowhere|neither|nor|without|cannot"
     r"|(?:\w+n ?['’]t|(?:ai|ca|wo|do|does|did|is|are|was|were|has|have|had|should|would|could)nt))"
     r"\b)",

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 
+from trustydetox.steps.editing import STILTED
 from trustydetox.steps.infilling import phrase_key
 from trustydetox.steps.viewing import KnownWords
 
@@ -23,7 +24,7 @@ def learn_phrases(
     """Hash of a phrase (alone, or with its left or right neighbour) -> replacements with counts.
 
     pairs: a toxic text and its rewrites.
-    known: a replacement that holds one of these words is never learned.
+    known: a replacement that holds one of these words is never learned, nor a stilted one.
     least: how often a phrase must have gone, and a replacement must have been chosen.
     share: of all uses of the phrase in the toxic texts, the least share that must have gone;
         words that people keep (`is`, `you`) fall out here.
@@ -46,7 +47,7 @@ def learn_phrases(
                 if words > longest or len(replacement.split()) > longest:
                     continue
                 gone[phrase] += 1
-                if any(known.knows(word) for word in replacement.split()):
+                if any(known.knows(word) or word in STILTED for word in replacement.split()):
                     continue
                 shown = _CONTRACTED.sub(r"\1", _LONE_I.sub("I", replacement))
                 replaced.setdefault(phrase, Counter())[shown] += 1
