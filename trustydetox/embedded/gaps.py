@@ -60,14 +60,17 @@ class Gaps:
         import torch
 
         cls, sep = (self.tokenizer.token_to_id(name) for name in ("[CLS]", "[SEP]"))
-        longest = max(len(pieces) for pieces, _ in around) + 2
-        ids = torch.zeros(len(around), longest, dtype=torch.long)
+        # Most places lie in a sentence with another one: it is read once.
+        different = dict.fromkeys(tuple(pieces) for pieces, _ in around)
+        longest = max(map(len, different)) + 2
+        ids = torch.zeros(len(different), longest, dtype=torch.long)
         mask = torch.zeros_like(ids)
-        for row, (pieces, _) in enumerate(around):
+        for row, pieces in enumerate(different):
             ids[row, : len(pieces) + 2] = torch.tensor([cls, *pieces, sep])
             mask[row, : len(pieces) + 2] = 1
         hidden = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-        rows = torch.arange(len(around))
+        row_of = {pieces: row for row, pieces in enumerate(different)}
+        rows = torch.tensor([row_of[tuple(pieces)] for pieces, _ in around])
         # The special pieces stand for what is before the first and behind the last.
         left = torch.tensor([before for _, before in around])
         return self.between(hidden[rows, left], hidden[rows, left + 1])
