@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trustydetox.embedded.editor import Editor
-from trustydetox.training.checkpoint import accelerator, load_checkpoint, save_checkpoint
+from trustydetox.training.checkpoint import load_checkpoint, save_checkpoint
+from trustydetox.training.device import accelerator
 
 if TYPE_CHECKING:
     import torch

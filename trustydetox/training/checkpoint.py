@@ -7,15 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import torch
     from torch.nn import Module
-
-
-def accelerator() -> torch.device:
-    """Where training runs: a CUDA device where there is one, else the CPU."""
-    import torch
-
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def save_checkpoint(path: Path, parts: Mapping[str, Module], optimizer: Any, step: int) -> None:

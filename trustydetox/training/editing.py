@@ -29,7 +29,7 @@ from trustydetox.steps.editing import (
     words_in,
 )
 from trustydetox.steps.viewing import View
-from trustydetox.training.checkpoint import accelerator
+from trustydetox.training.device import accelerator
 from trustydetox.training.guiding import batches, set_dropout
 from trustydetox.training.sources import sentences
 

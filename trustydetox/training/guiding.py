@@ -16,7 +16,8 @@ from trustydetox import embedded
 from trustydetox.embedded.guide import MAX_TOKENS, Guide, load_guide
 from trustydetox.steps.windowing import batches_of, tensors_of, windows_of
 from trustydetox.training.calibrating import platt
-from trustydetox.training.checkpoint import accelerator, load_checkpoint, save_checkpoint
+from trustydetox.training.checkpoint import load_checkpoint, save_checkpoint
+from trustydetox.training.device import accelerator
 from trustydetox.training.examples import Example, swapped
 
 if TYPE_CHECKING:
