@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,26 @@ def test_what_is_held_back_is_filled_in_better_with_each_pass(tmp_path: Path) ->
     found = losses(lines)
     assert len(found) == 12
     assert found[-1] < 0.7 * found[0]
+
+
+def test_words_are_masked_and_some_of_them_in_twos(tmp_path: Path) -> None:
+    editor = trainable()
+    blank = editor.tokenizer.token_to_id("[MASK]")
+    rows: list[list[bool]] = []
+
+    def look(module: object, given: object, named: dict[str, torch.Tensor]) -> None:
+        sizes = named["attention_mask"].sum(1).tolist()
+        for ids, size in zip(named["input_ids"].tolist(), sizes, strict=True):
+            rows.append([piece == blank for piece in ids[1 : size - 1]])
+
+    editor.encoder.register_forward_pre_hook(look, with_kwargs=True)
+    adapt(editor, TEXTS, replace(SCHEDULE, passes=20), tmp_path / "checkpoint", lambda line: None)
+    flags = [flag for row in rows for flag in row]
+    share = sum(flags) / len(flags)
+    assert share == pytest.approx(0.2, abs=0.03)
+    pairs = [one and other for row in rows for one, other in pairwise(row)]
+    # Masked one by one, two beside each other would be as rare as share * share.
+    assert sum(pairs) / len(pairs) > 1.4 * share * share
 
 
 def test_a_killed_adaptation_goes_on_to_the_same_weights(tmp_path: Path) -> None:

@@ -139,6 +139,21 @@ def test_training_finds_the_gaps_of_what_it_read() -> None:
     assert cut > whole + 1.0
 
 
+def test_clean_texts_take_turns() -> None:
+    texts = ["it was a very nice day", "they are nice people"]
+    for passes, lengths in ((1, {8}), (2, {8, 6})):
+        editor = trainable()
+        seen: set[int] = set()
+
+        def look(module: object, given: object, named: dict[str, torch.Tensor]) -> None:
+            seen.add(named["input_ids"].shape[1])  # noqa: B023
+
+        editor.encoder.register_forward_pre_hook(look, with_kwargs=True)
+        schedule = Schedule(passes=passes, rate=1e-3, others=2, masked=1.0)
+        train_editor(editor, [], texts, schedule, lambda line: None)
+        assert seen == lengths
+
+
 def test_without_a_head_nobody_asks_for_gaps() -> None:
     lessons = taught("you are stupid", "stupid", "you are bad")
     lines: list[str] = []
