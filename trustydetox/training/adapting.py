@@ -81,9 +81,8 @@ def adapt(
         if step >= done:
             continue
         for rows in queue:
-            pace = min((step + 1) / warmup, (steps - step) / steps + 0.02)
             for group in optimizer.param_groups:
-                group["lr"] = schedule.rate * pace
+                group["lr"] = schedule.rate * pace(step, steps, warmup)
             # What is masked must not depend on where a killed training went on.
             torch.manual_seed(schedule.seed + step)
             loss, _ = _loss(editor, windows, rows, schedule.masked)
@@ -97,6 +96,11 @@ def adapt(
         report(f"adapt: pass {turn + 1} of {schedule.passes}, loss {held:.4f} on texts held back")
     for part in parts.values():
         part.to("cpu")
+
+
+def pace(step: int, steps: int, warmup: int) -> float:
+    """Share of the peak learning rate: up over `warmup` steps, and down all the way."""
+    return min((step + 1) / warmup, (steps - step) / steps + 0.02)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from trustydetox.steps.editing import (
     words_in,
 )
 from trustydetox.steps.viewing import View
+from trustydetox.training.adapting import pace
 from trustydetox.training.device import accelerator
 from trustydetox.training.guiding import batches, set_dropout
 from trustydetox.training.sources import sentences
@@ -156,9 +157,13 @@ def masked_lesson(reader: Reader, words: Words, share: float, rng: random.Random
     return Lesson(sequence, [*targets, UNKNOWN], "pieces")
 
 
-def cut_lesson(reader: Reader, line: str, words: Words, share: float, rng: random.Random) -> Lesson:
-    """A clean sentence that lost a word or two, or as it was; three places of it are asked for."""
-    real = [at for at, word in enumerate(words_in(line)) if line[word.start].isalpha()]
+def cut_lesson(
+    reader: Reader, words: Words, real: Sequence[int], share: float, rng: random.Random
+) -> Lesson:
+    """A clean sentence that lost a word or two, or as it was; three places of it are asked for.
+
+    real: which of `words` are words, not signs or numbers: the first to go is one of them.
+    """
     cut = rng.choice(real) if real and rng.random() < share else None
     left = list(words)
     if cut is not None:
@@ -238,8 +243,8 @@ def train_editor(
     torch.manual_seed(schedule.seed)
     place = accelerator()
     reader = Reader(editor.tokenizer)
-    kinds = ("tags", "pieces", "gaps") if gaps else ("tags", "pieces")
-    queue = list(_queue(reader, [each for each in pairs if each.kind in kinds], clean, schedule))
+    kinds: tuple[Kind, ...] = ("tags", "pieces", "gaps") if gaps else ("tags", "pieces")
+    queue = list(_queue(reader, pairs, clean, schedule, kinds))
     parts = editor.parts() | ({"gaps": gaps.head} if gaps else {})
     for part in parts.values():
         part.to(place)
@@ -258,9 +263,8 @@ def train_editor(
     sums = dict.fromkeys(kinds, 0.0)
     counts = dict.fromkeys(kinds, 0)
     for step, batch in enumerate(queue):
-        pace = min((step + 1) / 200, (len(queue) - step) / len(queue) + 0.02)
         for group, peak in zip(optimizer.param_groups, peaks, strict=True):
-            group["lr"] = peak * pace
+            group["lr"] = peak * pace(step, len(queue), 200)
         ids, types, mask, targets = (each.to(place) for each in _tensors(batch))
         with torch.autocast(place.type, dtype=torch.bfloat16):
             hidden = editor.hidden(ids, types, mask)
@@ -295,14 +299,17 @@ def _loss(editor: Editor, gaps: Gaps | None, kind: Kind, hidden: Tensor, targets
 
 
 def _queue(
-    reader: Reader, pairs: Sequence[Lesson], clean: Sequence[str], schedule: Schedule
+    reader: Reader,
+    pairs: Sequence[Lesson],
+    clean: Sequence[str],
+    schedule: Schedule,
+    kinds: Sequence[Kind],
 ) -> Iterator[list[Lesson]]:
     """Batches of one kind of lesson each, the kinds mixed."""
     rng = random.Random(schedule.seed)
     texts = [_pieces(reader, text) for text in clean]
-    lines = [(line, _pieces(reader, line)) for text in clean for line in sentences(text)]
-    lines = [(line, words) for line, words in lines if SHORTEST <= len(words) <= LONGEST_CUT]
-    of_kind = {kind: [p for p in pairs if p.kind == kind] for kind in ("tags", "pieces", "gaps")}
+    lines = list(_lines(reader, clean)) if "gaps" in kinds else []
+    of_kind = [[each for each in pairs if each.kind == kind] for kind in kinds]
     for turn in range(schedule.passes):
         part = slice(turn % schedule.others, None, schedule.others)
         masked = [masked_lesson(reader, each, schedule.masked, rng) for each in texts[part]]
@@ -310,7 +317,7 @@ def _queue(
         masked = [each for each in masked if any(t != UNKNOWN for t in each.targets)]
         groups = [
             group
-            for lessons in (*of_kind.values(), masked, cut if of_kind["gaps"] else [])
+            for lessons in (*of_kind, masked, cut)
             for group in batches(
                 lessons,
                 lambda each: len(each.sequence.ids),
@@ -320,6 +327,15 @@ def _queue(
         ]
         rng.shuffle(groups)
         yield from groups
+
+
+def _lines(reader: Reader, clean: Sequence[str]) -> Iterator[tuple[Words, list[int]]]:
+    """The sentences of which some are cut, with where their real words are."""
+    for line in (line for text in clean for line in sentences(text)):
+        spans = words_in(line)
+        if SHORTEST <= len(spans) <= LONGEST_CUT:
+            real = [at for at, span in enumerate(spans) if line[span.start].isalpha()]
+            yield reader.pieces([span.of(line) for span in spans]), real
 
 
 def _pieces(reader: Reader, text: str) -> Words:

@@ -203,7 +203,9 @@ def _editor(
         for found in detoxifier.attributor.attribute([pair.toxic for pair in read.train])
     ]
     rewrites = [pair.rewrites for pair in read.train]
-    train_own_editor(model, masked, rewrites, out, Schedule(passes, rate, seed=seed), say)
+    # Each rewrite is seen once as a clean text, however many passes there are.
+    schedule = Schedule(passes, rate, others=passes, seed=seed)
+    train_own_editor(model, masked, rewrites, out, schedule, say)
     write_recipe(own, out / "recipe.yaml")
     say("cleaning the held-out texts")
     texts = [pair.toxic for pair in measured]
