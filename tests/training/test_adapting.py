@@ -9,7 +9,7 @@ import torch
 
 from tests.networks import tiny_editor
 from trustydetox.embedded.editor import Editor
-from trustydetox.training.adapting import Schedule, adapt
+from trustydetox.training.adapting import Schedule, adapt, pace
 
 TEXTS = ["it was a very nice day and you are a good cat", "they are the people and we are bad"] * 60
 SCHEDULE = Schedule(passes=12, rate=3e-3, tokens=256)
@@ -24,6 +24,14 @@ def trainable() -> Editor:
 
 def losses(lines: list[str]) -> list[float]:
     return [float(line.split("loss ")[1].split()[0]) for line in lines]
+
+
+def test_the_rate_rises_over_the_warm_up_and_falls_to_the_end() -> None:
+    rates = [pace(step, 100, 10) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == rates[9] == pytest.approx(0.93)
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert rates[-1] == pytest.approx(0.03)
 
 
 def test_what_is_held_back_is_filled_in_better_with_each_pass(tmp_path: Path) -> None:

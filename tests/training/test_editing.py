@@ -140,6 +140,22 @@ def test_training_finds_the_gaps_of_what_it_read() -> None:
     assert cut > whole + 1.0
 
 
+def test_what_is_cut_begins_with_a_word_and_not_with_a_sign() -> None:
+    editor = trainable()
+    gaps = new_gaps(editor)
+    (you,) = Reader(editor.tokenizer).pieces(["you"])[0]
+    seen: list[list[int]] = []
+
+    def look(module: object, given: object, named: dict[str, torch.Tensor]) -> None:
+        seen.extend(named["input_ids"].tolist())
+
+    editor.encoder.register_forward_pre_hook(look, with_kwargs=True)
+    schedule = Schedule(passes=3, rate=1e-3, others=1, masked=0.0, cut=1.0)
+    train_editor(editor, [], ["! , you ; ? !"] * 8, schedule, lambda line: None, gaps)
+    assert len(seen) == 24
+    assert not any(you in ids for ids in seen)
+
+
 def test_clean_texts_take_turns() -> None:
     texts = ["it was a very nice day", "they are nice people"]
     for passes, lengths in ((1, {8}), (2, {8, 6})):
