@@ -134,6 +134,8 @@ def test_numbers_addresses_and_negations_that_went_or_came_are_counted(
         ("come here, you", 1),
         ("She's. And that's what he likes. Let's", 1),
         ("They escorted the out and lost to behind us", 2),
+        ("roses on ya from him, my old on your new and yo of it", 4),
+        ("love ya, my own plan and ya little one", 0),
         ("being a rude, but a bad, rude plan, a bad one", 1),
         ("Those. I like those. We", 1),
         ("why are you being? It seemed", 2),
@@ -161,13 +163,15 @@ def test_facts_of_an_unedited_text_are_kept() -> None:
 @pytest.mark.parametrize(
     ("rewrite", "share", "passed"),
     [
-        (rewritten("you are an idiot", ("idiot", "fool")), 0.25, True),
-        (rewritten("you are an idiot", ("an idiot", "rude")), 0.5, True),  # at the limit
-        (rewritten("you are an idiot", ("are an idiot", "")), 0.75, False),
+        (rewritten("you are so odd", ("odd", "droll")), 0.25, True),
+        (rewritten("you are so odd", ("so odd", "rude")), 0.5, True),  # at the limit
+        (rewritten("you are so odd", ("are so odd", "")), 0.75, False),
+        (rewritten("he is a fine fool", ("a fine fool", "rude")), 0.5, True),  # articles go along
+        (rewritten("a heap of tin", ("a heap of tin", "The mud")), 1.0, False),
         (rewritten("Idiot, go", ("Idiot, go", "Go")), 0.5, True),  # case is no change
         (rewritten("you idiot", ("idiot", "are not so very kind")), 2.0, False),
         (rewritten("this plan sucks", ("sucks", "is bad")), 1 / 3, True),
-        (rewritten("it sucks", ("sucks", "is a bad one")), 1.5, False),
+        (rewritten("it sucks", ("sucks", "is a bad one")), 1.0, False),
         (rewritten("you idiot"), 0.0, True),
         (rewritten("!", ("!", "?")), 0.0, True),  # no words
     ],

@@ -150,6 +150,24 @@ def test_toxicity_that_no_word_accounts_for_is_in_doubt(text: str, overall: floa
     assert replace(scorer, least=0.0).score([text]) == Adding().score([text])
 
 
+@pytest.mark.parametrize(
+    ("text", "overall"),
+    [
+        ("mild idiot", 0.5),  # odds of 1 to 3, divided by those of 0.25
+        ("mild fool", 0.25),  # a word of too little weight
+        ("idiot", 0.0),  # too little toxicity: no word is asked for
+        ("mild mild idiot", 0.5),  # enough without
+    ],
+)
+def test_a_convincing_word_makes_a_likely_toxicity_surer(text: str, overall: float) -> None:
+    words = WordAttributor({"idiot": 0.9, "fool": 0.89})
+    scorer = Attributed(scorer=Adding(), attributor=words, least=0.6, likely=0.25)
+    (found,) = scorer.score([text])
+    assert found.overall == pytest.approx(overall)
+    # The control: by default nothing below one half is asked about.
+    assert replace(scorer, likely=0.5).score([text]) == Adding().score([text])
+
+
 def test_only_texts_in_doubt_are_attributed_and_those_at_a_border_alone() -> None:
     class Counting(WordAttributor):
         asked: ClassVar[list[list[str]]] = []
@@ -169,10 +187,18 @@ def test_only_texts_in_doubt_are_attributed_and_those_at_a_border_alone() -> Non
     assert Counting.asked == [["mild mild idiot"], ["mild mild idiot"]]
 
 
-@pytest.mark.parametrize(("above", "sure"), [(0.4, 0.8), (0.8, 0.7), (0.5, 1.0)])
-def test_doubt_lies_between_a_half_and_surely(above: float, sure: float) -> None:
-    with pytest.raises(ConfigError, match=r"0\.5 <= above <= sure < 1"):
-        Attributed(Adding(), WordAttributor({}), 0.6, above, sure)
+@pytest.mark.parametrize(
+    ("likely", "above", "sure"),
+    [(0.5, 0.4, 0.8), (0.5, 0.8, 0.7), (0.5, 0.5, 1.0), (0.0, 0.5, 0.8), (0.6, 0.7, 0.8)],
+)
+def test_doubt_lies_between_likely_and_surely(likely: float, above: float, sure: float) -> None:
+    with pytest.raises(ConfigError, match=r"0 < likely <= 0\.5 <= above <= sure < 1"):
+        Attributed(Adding(), WordAttributor({}), 0.6, above, sure, likely)
+
+
+def test_a_convincing_word_accounts_for_toxicity_too() -> None:
+    with pytest.raises(ConfigError, match=r"convincing must be at least 0\.95, as least is"):
+        Attributed(Adding(), WordAttributor({}), 0.95)
 
 
 def test_a_toxicity_at_the_border_is_asked_for_alone() -> None:

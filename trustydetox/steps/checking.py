@@ -112,8 +112,9 @@ class Whole:
 class Contained:
     """Share of the text's words that went or came; at most `limit` passes.
 
-    limit: of the words of the original. Case and the place of a word don't count, nor does one
-        word that came: two in place of one are no other text, however short it is.
+    limit: of the words of the original. Case and the place of a word don't count, nor do articles
+        and `of`, which come and go with a noun, nor does one word that came: two in place of one
+        are no other text, however short it is.
     """
 
     limit: float = 0.5
@@ -127,7 +128,7 @@ class Contained:
         return [self._one(rewrite) for rewrite in rewrites]
 
     def _one(self, rewrite: Rewrite) -> Finding:
-        before, after = Counter(_words(rewrite.original)), Counter(_words(rewrite.text))
+        before, after = _counted(rewrite.original), _counted(rewrite.text)
         changed = max((before - after).total(), (after - before).total() - 1)
         share = changed / max(1, before.total())
         return Finding(self.name, share <= self.limit, share, self.limit)
@@ -174,6 +175,10 @@ def _require_share(check: str, setting: str, value: float) -> None:
         raise ConfigError(f"{check}: {setting} must be in [0, 1], got {value}")
 
 
+def _counted(text: str) -> Counter[str]:
+    return Counter(word for word in _words(text) if word not in {"a", "an", "the", "of"})
+
+
 def _words(text: str) -> Iterator[str]:
     return (match.group().casefold() for match in _WORD.finditer(text))
 
@@ -215,7 +220,8 @@ _NEW_CLAUSE = r",[^\S\n]+(?:but|so|which|who|i|you|s?he|they|we|it)(?![\w'’])"
 _DANGLING = re.compile(
     r"(?<![\w'’])(?:"
     rf"(?:{_ASKS})(?={_ENDS})"
-    rf"|(?:an?|the|my|your|our|their)(?=[^\S\n]+(?:{_NO_NOUN})(?![\w'’]))"
+    r"|(?:an?|the|my|your|our|their|y[ao])(?:[^\S\n]+(?:own|old|new|little|big))?"
+    rf"(?=[^\S\n]+(?:{_NO_NOUN})(?![\w'’]))"
     rf"|(?:of|to|with|by|from)(?=[^\S\n]+(?:{_NO_OBJECT})(?![\w'’]))"
     rf"|an?[^\S\n]+(?:very[^\S\n]+)?(?:{_COMMON})(?=[^\S\n]*(?:[.!?;:)\]\n]|\Z)|{_NEW_CLAUSE})"
     r"|(?<![\w'’] )(?<!\w, )(?:those|these|s?he|they|we)(?=[^\S\n]*[.!?])"

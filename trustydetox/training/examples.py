@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from trustydetox.spans import Span
+from trustydetox.steps.sentences import said_in
 from trustydetox.training.sources import NAMES, Source, lexicon, load, normalise
 from trustydetox.training.splitting import Splits, drawn, position
 
@@ -132,8 +133,9 @@ def check_examples(
     data: Path, splits: Splits, known: Callable[[str], bool], guided: Iterable[Example]
 ) -> list[Example]:
     """Every example of the check scorer, in a fixed order: none of the texts in `guided`."""
-    taken = {normalise(example.text) for example in guided}
-    return _examples(data, splits, known, "check", measured_texts(data, splits) | taken)
+    elsewhere = measured_texts(data, splits) | {normalise(example.text) for example in guided}
+    examples = _examples(data, splits, known, "check", elsewhere)
+    return examples + list(by_sentence(examples, known, elsewhere))
 
 
 def _examples(
@@ -374,6 +376,28 @@ def swapped(examples: Sequence[Example]) -> Iterator[Example]:
             return str(forms[(index + step) % len(forms)][at])
 
         yield replace(row, text=pattern.sub(other, row.text), source=f"{row.source}+swap")
+
+
+def by_sentence(
+    examples: Sequence[Example], known: Callable[[str], bool], elsewhere: frozenset[str]
+) -> Iterator[Example]:
+    """The sentences of toxic comments: the ones with a toxic word, and the others as mostly calm.
+
+    Of this source only toxic comments are at hand, and from whole ones a model of words learns
+    that whoever they talk about is toxic: a politician who "is my friend" had a toxicity of 0.63
+    by the check scorer, and has 0.39. The labels are guesses, hence soft. The guide, which learns
+    from marked spans beside them, is shown whole comments alone.
+
+    elsewhere: normalised texts that somebody else learns from or measures on.
+    """
+    for row in examples:
+        said = said_in(row.text) if row.source == "civil_comments_toxic_half" else ()
+        for text in (span.of(row.text).strip() for span in said if len(said) > 1):
+            calm = _clean_to(known, text)
+            if normalise(text) in elsewhere or (calm and len(words(text)) < 4):
+                continue
+            label, weight = (0.2, 1.0) if calm else (0.9, 0.5)
+            yield Example(text, f"{row.source}+sentence", row.key, label, {}, None, weight)
 
 
 def _any_of(terms: Iterable[str]) -> re.Pattern[str]:

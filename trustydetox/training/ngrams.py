@@ -31,7 +31,8 @@ def train_ngrams(train: Sequence[Example], held_back: Sequence[Example]) -> Ngra
     indices = numpy.concatenate([numpy.flatnonzero(toxic > 0), numpy.flatnonzero(toxic < 1)])
     hard = numpy.concatenate([numpy.ones((toxic > 0).sum()), numpy.zeros((toxic < 1).sum())])
     shares = numpy.concatenate([(toxic * weight)[toxic > 0], ((1 - toxic) * weight)[toxic < 1]])
-    model = LogisticRegression(C=8.0, max_iter=200)
+    # Stopped at the default tolerance, rows in another order give another model.
+    model = LogisticRegression(C=16.0, tol=1e-6, max_iter=3000)
     model.fit(features[indices], hard, sample_weight=shares)
     weights, bias = model.coef_[0].astype(numpy.float32), float(model.intercept_[0])
     labelled = [example for example in held_back if example.toxic is not None]
