@@ -272,6 +272,17 @@ def test_a_kind_word_about_a_group_is_not_toxic() -> None:
     assert alone.overall >= made.threshold
 
 
+def test_a_plain_word_makes_a_likely_toxic_text_toxic() -> None:
+    made = load_recipe("mini")
+    text = "It came with a crappy manual."
+    [record] = made.run([text])
+    assert record.verdict is Verdict.REWRITTEN
+    # The control: the guide alone isn't sure enough.
+    assert isinstance(made.scorer, Attributed)
+    [alone] = made.scorer.scorer.score([text])
+    assert alone.overall < made.threshold
+
+
 def test_an_attributor_may_look_into_the_recipe_s_own_scorer(write: Any, tmp_path: Path) -> None:
     model = bert_classifier(tmp_path / "model", ["fine", "rude"])
     labels = {"fine": "clean", "rude": "toxic"}

@@ -51,6 +51,40 @@ def test_the_rewritten_text_must_score_below_the_limit(left: str, passed: bool) 
     )
 
 
+@dataclass
+class KeepingScorer:
+    """Never toxic; keeps what it was asked about."""
+
+    asked: list[str]
+
+    def score(self, texts: Sequence[str], /) -> list[Toxicity]:
+        self.asked += texts
+        return [Toxicity(0.0) for _ in texts]
+
+
+@pytest.mark.parametrize(
+    ("rewrite", "read"),
+    [
+        (rewritten("One. Two odd. Three. Four.", ("odd", "o")), "Two o. "),
+        (rewritten("A b c. Two odd. Three. Four.", ("b", "bb"), ("odd", "")), "A bb c. Two . "),
+        (rewritten("One. Two. Three. Four odd", (" odd", "")), "Four"),
+        # Where a sentence went, its neighbours are read.
+        (rewritten("One. Odd! Two. Three. Four.", ("Odd! ", "")), "One. Two. "),
+        (rewritten("Odd! One. Two. Three. Four.", ("Odd! ", "")), "One. "),
+        (rewritten("One. Two odd. odd. Four.", ("odd. odd", "o. o")), "Two o. o. "),
+        # The control: of a short text all of it.
+        (rewritten("One. Two odd. Three.", ("odd", "o")), "One. Two o. Three."),
+        (rewritten("One. Two. Odd. Three.", (" Odd.", "")), "One. Two. Three."),
+    ],
+)
+def test_of_a_long_text_the_sentences_that_an_edit_touched_are_scored(
+    rewrite: Rewrite, read: str
+) -> None:
+    scorer = KeepingScorer([])
+    assert finding(LessToxic(scorer), rewrite).passed
+    assert scorer.asked == [read]
+
+
 @pytest.mark.parametrize(
     ("rewrite", "count"),
     [

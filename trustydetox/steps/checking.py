@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from trustydetox.errors import ConfigError
 from trustydetox.records import Finding, Rewrite
 from trustydetox.roles import Scorer
 from trustydetox.steps.labels import labels_in
+from trustydetox.steps.sentences import LONG, said_in
 from trustydetox.steps.viewing import KnownWords, View
 
 
@@ -18,12 +20,17 @@ from trustydetox.steps.viewing import KnownWords, View
 class LessToxic:
     """Toxicity of the rewritten text by a second scorer; below `limit` passes.
 
+    Of a text of `long` sentences or more only those count that an edit touched. The others are as
+    the guide left them, as in a text that it found clean, and of many sentences one looks toxic to
+    any scorer by chance: read whole, 13 % of civil_comments_toxic_half were refused for that.
+
     scorer: one with other weights than the guide's, best of another architecture and trained on
         other rows. The guide chose the words to mask, so of its own faults it sees none.
     """
 
     scorer: Scorer
     limit: float = 0.5
+    long: int = LONG
     name: str = "less-toxic"
 
     def __post_init__(self) -> None:
@@ -31,7 +38,7 @@ class LessToxic:
 
     def check(self, rewrites: Sequence[Rewrite], /) -> list[Finding]:
         """The value is a probability."""
-        scores = self.scorer.score([rewrite.text for rewrite in rewrites])
+        scores = self.scorer.score([_touched(rewrite, self.long) for rewrite in rewrites])
         return [
             Finding(self.name, score.overall < self.limit, score.overall, self.limit)
             for score in scores
@@ -168,6 +175,24 @@ def _count(name: str, value: int) -> Finding:
 def dangling(text: str) -> int:
     """How many words of a text ask for another one where none can come any more."""
     return sum(1 for _ in _DANGLING.finditer(text))
+
+
+def _touched(rewrite: Rewrite, long: int) -> str:
+    """The sentences that an edit changed or ends at; of fewer than `long` sentences all."""
+    text = rewrite.text
+    said = said_in(text)
+    if len(said) < long:
+        return text
+    starts, ends = [each.start for each in said], [each.end for each in said]
+    touched: dict[int, str] = {}
+    shift = 0
+    for edit in rewrite.edits:
+        start = edit.span.start + shift
+        end = start + len(edit.replacement)
+        for i in range(bisect_left(ends, start), bisect_right(starts, end)):
+            touched[i] = said[i].of(text)
+        shift += len(edit.replacement) - len(edit.span)
+    return "".join(touched.values())
 
 
 def _require_share(check: str, setting: str, value: float) -> None:
