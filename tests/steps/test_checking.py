@@ -133,6 +133,7 @@ def test_a_disguised_word_that_came_in_is_seen_in_the_detection_view() -> None:
         ("run `rm damn` now", "damn", "it", 2),  # code went and other code came
         ("it must damn work", "must damn", "might", 2),
         ("he is a traitor", "traitor", "good person", 1),  # praise in place of an insult
+        ("Ridiculous. The film is long", "Ridiculous", "I agree", 1),  # and assent
         ("young and dumb", "dumb", "intelligent", 1),
         ("a good damn dog", "damn ", "", 0),
         ("he aint stupid", "aint stupid", "wise", 2),
@@ -173,6 +174,7 @@ def test_numbers_addresses_and_negations_that_went_or_came_are_counted(
         ("being a rude, but a bad, rude plan, a bad one", 1),
         ("Those. I like those. We", 1),
         ("why are you being? It seemed", 2),
+        ("as being that he was one, being one", 1),
         ("He is no, he wins. If you weren't so you would. They’re sooo.", 3),
         ("No, I say so, and so you said. It is so that you know. He is so tired", 0),
         ("", 0),

@@ -124,6 +124,17 @@ def test_a_stilted_word_is_never_put_in(monkeypatch: pytest.MonkeyPatch) -> None
         assert any("nice" in each.text for each in candidates) is comes
 
 
+@pytest.mark.parametrize(("letter", "comes"), [("t", False), ("u", True)])
+def test_a_letter_that_is_no_word_is_never_put_in(letter: str, comes: bool) -> None:
+    editor = tiny_editor()
+    (piece,) = Reader(editor.tokenizer).pieces([letter])[0]
+    assert editor.tokenizer.id_to_token(piece) == letter
+    editor.bias.weight[0, piece] = 100.0
+    one = masked("you are a stupid cat", "stupid")
+    (candidates,) = TagAndEdit(editor, KnownWords.of([]), widen=1e-9).infill([one])
+    assert any(letter in each.text.split() for each in candidates) is comes
+
+
 def test_a_word_that_must_go_does_not_come_back() -> None:
     editor = tiny_editor()
     one = masked("you are a stupid cat", "stupid")

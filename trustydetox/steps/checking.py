@@ -251,6 +251,7 @@ _DANGLING = re.compile(
     rf"|an?[^\S\n]+(?:very[^\S\n]+)?(?:{_COMMON})(?=[^\S\n]*(?:[.!?;:)\]\n]|\Z)|{_NEW_CLAUSE})"
     r"|(?<![\w'’] )(?<!\w, )(?:those|these|s?he|they|we)(?=[^\S\n]*[.!?])"
     r"|(?<=, )you(?=[^\S\n]*(?:[.!?]|\Z))"
+    r"|being(?=[^\S\n]+that(?![\w'’]))"
     r"|(?:(?<=\bis )|(?<=\bare )|(?<=\bwas )|(?<=\bwere )|(?<=n['’]t )|(?<=['’][sm] )"
     r"|(?<=['’]re ))"
     rf"(?:no(?={_ENDS})|so+(?={_ENDS}|[^\S\n]+(?:i|you|s?he|they|we|it)(?![\w'’])))"
@@ -269,7 +270,7 @@ _FACT = re.compile(
     r"|(?<![^\W_])[$€£]?\d+(?:[.,:/]\d+)*(?:%|°[cf]|" + _UNITS + r")?(?!\w)"
     r"|\b(?:must|might|should|shall|ought)\b"
     r"|\b(?:good|great|nice|best|better|smart|wise|lovely|wonderful|excellent|beautiful|perfect"
-    r"|intelligent|clever|brilliant|honest|amazing|awesome|loves?|loved)\b"
+    r"|intelligent|clever|brilliant|honest|amazing|awesome|loves?|loved|agreed?|understand)\b"
     r"|(?P<negation>\b(?:not|no|never|none|nobody|nothing|nowhere|neither|nor|without|cannot"
     r"|(?:\w+n ?['’]t|(?:ai|ca|wo|do|does|did|is|are|was|were|has|have|had|should|would|could)nt))"
     r"\b)",

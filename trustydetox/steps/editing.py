@@ -378,7 +378,7 @@ class TagAndEdit:
 
     @cached_property
     def _never(self) -> tuple[Tensor, Tensor]:
-        """Pieces that are never filled in: inside a word, and at its start."""
+        """Pieces that are never filled in: behind another, and at a word's start."""
         import torch
 
         vocabulary = self.editor.tokenizer.get_vocab()
@@ -390,6 +390,8 @@ class TagAndEdit:
                 inside[index] = start[index] = float("-inf")
             elif piece != plain:
                 start[index] = float("-inf")
+            elif _FRAGMENT.fullmatch(piece):
+                inside[index] = start[index] = float("-inf")
         return inside, start
 
     def _rewrites(self, text: str, drafts: Sequence[Sequence[_Draft]]) -> tuple[Rewrite, ...]:
@@ -437,6 +439,8 @@ _CHOSEN = 0.25
 _PARTING = frozenset(",.;:!?…")
 _CLOSING = frozenset(".!?…")
 _PLAIN = re.compile(r"[a-z]+")
+# What begins a word in the vocabulary and is none: "un of sense", "isn t".
+_FRAGMENT = re.compile(r"un|ll|ve|[b-hj-tv-z]")
 _LONE_I = re.compile(r"\bi\b")
 
 
