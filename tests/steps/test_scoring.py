@@ -157,10 +157,11 @@ def test_toxicity_that_no_word_accounts_for_is_in_doubt(text: str, overall: floa
         ("mild fool", 0.25),  # a word of too little weight
         ("idiot", 0.0),  # too little toxicity: no word is asked for
         ("mild mild idiot", 0.5),  # enough without
+        ("mild f", 0.25),  # no masker masks a single letter
     ],
 )
 def test_a_convincing_word_makes_a_likely_toxicity_surer(text: str, overall: float) -> None:
-    words = WordAttributor({"idiot": 0.9, "fool": 0.89})
+    words = WordAttributor({"idiot": 0.9, "fool": 0.89, "f": 0.95})
     scorer = Attributed(scorer=Adding(), attributor=words, least=0.6, likely=0.25)
     (found,) = scorer.score([text])
     assert found.overall == pytest.approx(overall)
@@ -198,7 +199,9 @@ def test_doubt_lies_between_likely_and_surely(likely: float, above: float, sure:
 
 def test_a_convincing_word_accounts_for_toxicity_too() -> None:
     with pytest.raises(ConfigError, match=r"convincing must be at least 0\.95, as least is"):
-        Attributed(Adding(), WordAttributor({}), 0.95)
+        Attributed(Adding(), WordAttributor({}), 0.95, likely=0.4)
+    # The control: where nothing below one half is asked about, it doesn't matter.
+    Attributed(Adding(), WordAttributor({}), 0.95)
 
 
 def test_a_toxicity_at_the_border_is_asked_for_alone() -> None:

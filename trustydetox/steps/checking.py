@@ -22,7 +22,8 @@ class LessToxic:
 
     Of a text of `long` sentences or more only those count that an edit touched. The others are as
     the guide left them, as in a text that it found clean, and of many sentences one looks toxic to
-    any scorer by chance: read whole, 13 % of civil_comments_toxic_half were refused for that.
+    any scorer by chance: of 420 rows of civil_comments_toxic_half 280 are mended if read whole, 288
+    so.
 
     scorer: one with other weights than the guide's, best of another architecture and trained on
         other rows. The guide chose the words to mask, so of its own faults it sees none.

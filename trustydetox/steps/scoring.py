@@ -169,10 +169,11 @@ class Attributed:
     least: the weight from which on a word accounts for toxicity.
     above, sure: texts of this toxicity or more, and of less than that, are asked about; one
         without such a word is as likely toxic as not at `sure` (its odds are divided).
-    likely: texts of this toxicity up to `above` are asked about too; one with a word that weighs
-        `convincing` or more is as likely toxic as not at `likely` (its odds are multiplied). At
-        0.4 `mini` finds 25 of 215 toxic rows that it missed (of 1,844, five sources), and takes 7
-        more of 3,656 harmless ones for toxic.
+    likely: texts of this toxicity up to `above` are asked about too; one with a word (of two
+        letters or more: a masker masks no other alone) that weighs `convincing` or more is as
+        likely toxic as not at `likely` (its odds are multiplied). At 0.4 `mini` finds 96.7 % of
+        paradetox's toxic dev rows (96.1 without), 86.7 of davidson's (84.3), and takes for toxic
+        3.4 % of the harmless ones (3.0), 14.7 (12.5), and 1.6 % of lm_self_dialogue (1.2).
 
     Costs one pass of the attributor over the texts in question.
     """
@@ -191,7 +192,7 @@ class Attributed:
                 "expected 0 < likely <= 0.5 <= above <= sure < 1, got likely "
                 f"{self.likely}, above {self.above} and sure {self.sure}"
             )
-        if not self.least <= self.convincing:
+        if self.likely < 0.5 and not self.least <= self.convincing:
             raise ConfigError(
                 f"convincing must be at least {self.least}, as least is, got {self.convincing}"
             )
@@ -208,18 +209,24 @@ class Attributed:
         weighed = self.attributor.attribute([texts[i] for i in asked]) if asked else []
         for i, attribution in zip(asked, weighed, strict=True):
             if found[i].overall < self.above:
-                if self._reaches(attribution, self.convincing):
+                if self._strongest(attribution, self.convincing, shortest=2) >= self.convincing:
                     found[i] = _doubted(found[i], self.likely)
-            elif not self._reaches(attribution, self.least):
+            elif self._strongest(attribution, self.least) < self.least:
                 found[i] = _doubted(found[i], self.sure)
         return found
 
-    def _reaches(self, attribution: Attribution, limit: float) -> bool:
-        strongest = max(attribution.weights, default=-math.inf)
+    def _strongest(self, attribution: Attribution, limit: float, *, shortest: int = 1) -> float:
+        """The largest weight, of words of `shortest` characters or more."""
+
+        def largest(one: Attribution) -> float:
+            weights = zip(one.units, one.weights, strict=True)
+            return max((w for unit, w in weights if len(unit) >= shortest), default=-math.inf)
+
+        strongest = largest(attribution)
         if abs(strongest - limit) <= TIE:
             (attribution,) = self.attributor.attribute([attribution.text])
-            strongest = max(attribution.weights)
-        return strongest >= limit
+            strongest = largest(attribution)
+        return strongest
 
 
 def _doubted(score: Toxicity, sure: float) -> Toxicity:

@@ -383,10 +383,10 @@ def by_sentence(
 ) -> Iterator[Example]:
     """The sentences of toxic comments: the ones with a toxic word, and the others as mostly calm.
 
-    Of this source only toxic comments are at hand, and from whole ones a model of words learns
-    that whoever they talk about is toxic: a politician who "is my friend" had a toxicity of 0.63
-    by the check scorer, and has 0.39. The labels are guesses, hence soft. The guide, which learns
-    from marked spans beside them, is shown whole comments alone.
+    Of this source only toxic comments are at hand, and from whole ones a model of words learns that
+    whoever they talk about is toxic: the name of a president and "is my friend ." (both in lower
+    case) had a toxicity of 0.63 by the check scorer, and has 0.39. The labels are guesses, hence
+    soft. The guide, which learns from marked spans beside them, is shown whole comments alone.
 
     elsewhere: normalised texts that somebody else learns from or measures on.
     """
