@@ -66,12 +66,15 @@ class KeepingScorer:
     ("rewrite", "read"),
     [
         (rewritten("One. Two odd. Three. Four.", ("odd", "o")), "Two o. "),
-        (rewritten("A b c. Two odd. Three. Four.", ("b", "bb"), ("odd", "")), "A bb c. Two . "),
+        (rewritten("A b c. Two odd. Three. Four.", ("b", "bb"), ("odd", "")), "A bb c. |Two . "),
         (rewritten("One. Two. Three. Four odd", (" odd", "")), "Four"),
         # Where a sentence went, its neighbours are read.
-        (rewritten("One. Odd! Two. Three. Four.", ("Odd! ", "")), "One. Two. "),
+        (rewritten("One. Odd! Two. Three. Four.", ("Odd! ", "")), "One. |Two. "),
         (rewritten("Odd! One. Two. Three. Four.", ("Odd! ", "")), "One. "),
-        (rewritten("One. Two odd. odd. Four.", ("odd. odd", "o. o")), "Two o. o. "),
+        (rewritten("One. Two odd. odd. Four.", ("odd. odd", "o. o")), "Two o. |o. "),
+        (rewritten("One. Odd two. Three. Four.", ("Odd two", "A two")), "A two. "),
+        (rewritten("One.\n\nOdd!\n\nTwo. Three. Four.", ("Odd!", "")), "One.\n\n\n\n"),
+        (rewritten("One. Two. Three. Four."), "One. Two. Three. Four."),  # nothing was touched
         # The control: of a short text all of it.
         (rewritten("One. Two odd. Three.", ("odd", "o")), "One. Two o. Three."),
         (rewritten("One. Two. Odd. Three.", (" Odd.", "")), "One. Two. Three."),
@@ -82,7 +85,14 @@ def test_of_a_long_text_the_sentences_that_an_edit_touched_are_scored(
 ) -> None:
     scorer = KeepingScorer([])
     assert finding(LessToxic(scorer), rewrite).passed
-    assert scorer.asked == [read]
+    assert "|".join(scorer.asked) == read
+
+
+def test_the_worst_sentence_that_an_edit_touched_counts() -> None:
+    rewrite = rewritten("Aaa odd. B odd. Cccccccc. D.", ("Aaa odd", "Aaa"), ("B odd", "B"))
+    assert finding(LessToxic(LengthScorer(), 0.9), rewrite).value == 0.5  # "Aaa. "
+    # The controls: the longest sentence wasn't touched; read whole the text is worse.
+    assert finding(LessToxic(LengthScorer(), 0.9, long=9), rewrite).value == 1.0
 
 
 @pytest.mark.parametrize(
@@ -169,12 +179,12 @@ def test_numbers_addresses_and_negations_that_went_or_came_are_counted(
         ("come here, you", 1),
         ("She's. And that's what he likes. Let's", 1),
         ("They escorted the out and lost to behind us", 2),
-        ("roses on ya from him, my old on your new and yo of it", 4),
-        ("love ya, my own plan and ya little one", 0),
+        ("my old on your new and ya old of it", 3),
+        ("love ya and on my own and the old and the new, ya little one", 0),
         ("being a rude, but a bad, rude plan, a bad one", 1),
         ("Those. I like those. We", 1),
         ("why are you being? It seemed", 2),
-        ("as being that he was one, being one", 1),
+        ("as being that he was one, being one, a human being that sings", 1),
         ("He is no, he wins. If you weren't so you would. They’re sooo.", 3),
         ("No, I say so, and so you said. It is so that you know. He is so tired", 0),
         ("", 0),
@@ -202,8 +212,8 @@ def test_facts_of_an_unedited_text_are_kept() -> None:
         (rewritten("you are so odd", ("odd", "droll")), 0.25, True),
         (rewritten("you are so odd", ("so odd", "rude")), 0.5, True),  # at the limit
         (rewritten("you are so odd", ("are so odd", "")), 0.75, False),
-        (rewritten("he is a fine fool", ("a fine fool", "rude")), 0.5, True),  # articles go along
-        (rewritten("a heap of tin", ("a heap of tin", "The mud")), 1.0, False),
+        (rewritten("he is a fine fool", ("a fine fool", "rude")), 0.4, True),  # articles go along
+        (rewritten("the idiot", ("idiot", "fool")), 0.5, True),  # and those that stay are words,
         (rewritten("Idiot, go", ("Idiot, go", "Go")), 0.5, True),  # case is no change
         (rewritten("you idiot", ("idiot", "are not so very kind")), 2.0, False),
         (rewritten("this plan sucks", ("sucks", "is bad")), 1 / 3, True),

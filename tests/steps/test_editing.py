@@ -124,6 +124,14 @@ def test_a_stilted_word_is_never_put_in(monkeypatch: pytest.MonkeyPatch) -> None
         assert any("nice" in each.text for each in candidates) is comes
 
 
+@pytest.mark.parametrize(
+    ("piece", "is_fragment"),
+    [("un", True), ("isn", True), ("s", True), ("is", False), ("i", False), ("under", False)],
+)
+def test_what_begins_a_word_and_is_none_is_a_fragment(piece: str, is_fragment: bool) -> None:
+    assert bool(editing._FRAGMENT.fullmatch(piece)) is is_fragment
+
+
 @pytest.mark.parametrize(("letter", "comes"), [("t", False), ("u", True)])
 def test_a_letter_that_is_no_word_is_never_put_in(letter: str, comes: bool) -> None:
     editor = tiny_editor()

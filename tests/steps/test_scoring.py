@@ -153,18 +153,20 @@ def test_toxicity_that_no_word_accounts_for_is_in_doubt(text: str, overall: floa
 @pytest.mark.parametrize(
     ("text", "overall"),
     [
-        ("mild idiot", 0.5),  # odds of 1 to 3, divided by those of 0.25
+        ("mild idiot", 0.5),
         ("mild fool", 0.25),  # a word of too little weight
         ("idiot", 0.0),  # too little toxicity: no word is asked for
         ("mild mild idiot", 0.5),  # enough without
+        ("mild mild mild idiot", 0.75),
         ("mild f", 0.25),  # no masker masks a single letter
     ],
 )
-def test_a_convincing_word_makes_a_likely_toxicity_surer(text: str, overall: float) -> None:
+def test_a_convincing_word_makes_a_likely_toxicity_one_half(text: str, overall: float) -> None:
     words = WordAttributor({"idiot": 0.9, "fool": 0.89, "f": 0.95})
     scorer = Attributed(scorer=Adding(), attributor=words, least=0.6, likely=0.25)
     (found,) = scorer.score([text])
     assert found.overall == pytest.approx(overall)
+    assert found.by_label == Adding().score([text])[0].by_label
     # The control: by default nothing below one half is asked about.
     assert replace(scorer, likely=0.5).score([text]) == Adding().score([text])
 
@@ -178,23 +180,21 @@ def test_only_texts_in_doubt_are_attributed_and_those_at_a_border_alone() -> Non
             return super().attribute(texts)
 
     adding = Adding()
+    weights = {"idiot": 0.6, "moron": 0.9}
     scorer = Attributed(
-        scorer=adding, attributor=Counting({"idiot": 0.6}), least=0.6, above=0.5, sure=0.75
+        scorer=adding, attributor=Counting(weights), least=0.6, sure=0.75, likely=0.25
     )
-    texts = ["mild", "mild mild idiot", "mild mild mild", "fine"]
-    assert [one.overall for one in scorer.score(texts)] == [0.25, 0.5, 0.75, 0.0]
-    assert adding.asked[4:] == ["mild mild idiot", "mild mild mild"]
-    # Its weight is at the border too.
-    assert Counting.asked == [["mild mild idiot"], ["mild mild idiot"]]
+    texts = ["mild moron", "mild mild idiot", "mild mild mild", "fine"]
+    assert [one.overall for one in scorer.score(texts)] == [0.5, 0.5, 0.75, 0.0]
+    assert adding.asked[4:] == texts[:3]
+    # Their weights are at the borders too.
+    assert Counting.asked == [texts[:2], texts[:1], texts[1:2]]
 
 
-@pytest.mark.parametrize(
-    ("likely", "above", "sure"),
-    [(0.5, 0.4, 0.8), (0.5, 0.8, 0.7), (0.5, 0.5, 1.0), (0.0, 0.5, 0.8), (0.6, 0.7, 0.8)],
-)
-def test_doubt_lies_between_likely_and_surely(likely: float, above: float, sure: float) -> None:
-    with pytest.raises(ConfigError, match=r"0 < likely <= 0\.5 <= above <= sure < 1"):
-        Attributed(Adding(), WordAttributor({}), 0.6, above, sure, likely)
+@pytest.mark.parametrize(("likely", "sure"), [(0.5, 0.4), (0.5, 1.0), (0.0, 0.8), (0.6, 0.8)])
+def test_doubt_lies_between_likely_and_surely(likely: float, sure: float) -> None:
+    with pytest.raises(ConfigError, match=r"0 < likely <= 0\.5 <= sure < 1"):
+        Attributed(Adding(), WordAttributor({}), 0.6, sure, likely)
 
 
 def test_a_convincing_word_accounts_for_toxicity_too() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from trustydetox.errors import ConfigError
-from trustydetox.records import Finding, Rewrite
+from trustydetox.records import Finding, Rewrite, Toxicity
 from trustydetox.roles import Scorer
 from trustydetox.steps.labels import labels_in
 from trustydetox.steps.sentences import LONG, said_in
@@ -20,7 +20,8 @@ from trustydetox.steps.viewing import KnownWords, View
 class LessToxic:
     """Toxicity of the rewritten text by a second scorer; below `limit` passes.
 
-    Of a text of `long` sentences or more only those count that an edit touched. The others are as
+    Of a text of `long` sentences or more only those count that an edit touched, the worst of them
+    for all. The others are as
     the guide left them, as in a text that it found clean, and of many sentences one looks toxic to
     any scorer by chance: of 420 rows of civil_comments_toxic_half 280 are mended if read whole, 288
     so.
@@ -39,11 +40,13 @@ class LessToxic:
 
     def check(self, rewrites: Sequence[Rewrite], /) -> list[Finding]:
         """The value is a probability."""
-        scores = self.scorer.score([_touched(rewrite, self.long) for rewrite in rewrites])
-        return [
-            Finding(self.name, score.overall < self.limit, score.overall, self.limit)
-            for score in scores
-        ]
+        parts = [_touched(rewrite, self.long) for rewrite in rewrites]
+        scores = iter(self.scorer.score([text for each in parts for text in each]))
+        return [self._one([next(scores) for _ in each]) for each in parts]
+
+    def _one(self, scores: Sequence[Toxicity]) -> Finding:
+        worst = max(score.overall for score in scores)
+        return Finding(self.name, worst < self.limit, worst, self.limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +78,10 @@ class FactsKept:
     """How many facts the edits took out or brought in; none passes.
 
     Facts are numbers with their units, addresses, code between backticks, words that deny (`don't`
-    and `do not` deny alike), words that limit (`must`, `might`) and plain praise, which in place of
-    an insult turns what was said into its opposite. So are the labels of a transcript, and whether
-    anybody spoken of is a he or a she where the text didn't say. Digits inside a word aren't a
-    number.
+    and `do not` deny alike), words that limit (`must`, `might`) and plain praise or assent, which
+    in place of an insult turns what was said into its opposite. So are the labels of a transcript,
+    and whether anybody spoken of is a he or a she where the text didn't say. Digits inside a word
+    aren't a number.
     """
 
     name: str = "facts-kept"
@@ -100,10 +103,11 @@ class Whole:
     """How many words the edits left dangling, which ask for a word that isn't there; none passes.
 
     They are articles, prepositions, verb forms and the like right before a sign or the end,
-    articles right before a preposition, a verb form or a conjunction, a preposition before some
-    others, an article and a common adjective where the noun should come, a pronoun that is a whole
-    sentence, a `you` behind a comma with which a sentence ends, and what `is no` or `is so` before
-    the next clause.
+    articles and possessives (also with an `old`, `new`, `little` or `big`) right before a
+    preposition, a verb form or a conjunction, a preposition before some others, a `being that`, an
+    article and a common adjective where the noun should come, a pronoun that is a whole sentence, a
+    `you` behind a comma with which a sentence ends, and what `is no` or `is so` before the next
+    clause.
     """
 
     name: str = "whole"
@@ -120,9 +124,9 @@ class Whole:
 class Contained:
     """Share of the text's words that went or came; at most `limit` passes.
 
-    limit: of the words of the original. Case and the place of a word don't count, nor do articles
-        and `of`, which come and go with a noun, nor does one word that came: two in place of one
-        are no other text, however short it is.
+    limit: of the words of the original. Case and the place of a word don't count, nor does it that
+        an article or an `of`, which belong to a noun, went or came, nor does one word that came:
+        two in place of one are no other text, however short it is.
     """
 
     limit: float = 0.5
@@ -136,8 +140,9 @@ class Contained:
         return [self._one(rewrite) for rewrite in rewrites]
 
     def _one(self, rewrite: Rewrite) -> Finding:
-        before, after = _counted(rewrite.original), _counted(rewrite.text)
-        changed = max((before - after).total(), (after - before).total() - 1)
+        before, after = Counter(_words(rewrite.original)), Counter(_words(rewrite.text))
+        went, came = (_but_articles(each) for each in (before - after, after - before))
+        changed = max(went, came - 1)
         share = changed / max(1, before.total())
         return Finding(self.name, share <= self.limit, share, self.limit)
 
@@ -178,22 +183,24 @@ def dangling(text: str) -> int:
     return sum(1 for _ in _DANGLING.finditer(text))
 
 
-def _touched(rewrite: Rewrite, long: int) -> str:
-    """The sentences that an edit changed or ends at; of fewer than `long` sentences all."""
+def _touched(rewrite: Rewrite, long: int) -> list[str]:
+    """The sentences that an edit changed, and those beside a cut; of a short text the whole."""
     text = rewrite.text
     said = said_in(text)
     if len(said) < long:
-        return text
+        return [text]
     starts, ends = [each.start for each in said], [each.end for each in said]
-    touched: dict[int, str] = {}
+    touched: set[int] = set()
     shift = 0
     for edit in rewrite.edits:
         start = edit.span.start + shift
         end = start + len(edit.replacement)
-        for i in range(bisect_left(ends, start), bisect_right(starts, end)):
-            touched[i] = said[i].of(text)
+        if edit.replacement:
+            touched.update(range(bisect_right(ends, start), bisect_left(starts, end)))
+        else:
+            touched.update(range(bisect_left(ends, start), bisect_right(starts, end)))
         shift += len(edit.replacement) - len(edit.span)
-    return "".join(touched.values())
+    return [said[i].of(text) for i in sorted(touched)] or [text]
 
 
 def _require_share(check: str, setting: str, value: float) -> None:
@@ -201,8 +208,8 @@ def _require_share(check: str, setting: str, value: float) -> None:
         raise ConfigError(f"{check}: {setting} must be in [0, 1], got {value}")
 
 
-def _counted(text: str) -> Counter[str]:
-    return Counter(word for word in _words(text) if word not in {"a", "an", "the", "of"})
+def _but_articles(words: Counter[str]) -> int:
+    return words.total() - sum(words[word] for word in ("a", "an", "the", "of"))
 
 
 def _words(text: str) -> Iterator[str]:
@@ -246,13 +253,13 @@ _NEW_CLAUSE = r",[^\S\n]+(?:but|so|which|who|i|you|s?he|they|we|it)(?![\w'’])"
 _DANGLING = re.compile(
     r"(?<![\w'’])(?:"
     rf"(?:{_ASKS})(?={_ENDS})"
-    r"|(?:an?|the|my|your|our|their|y[ao])(?:[^\S\n]+(?:own|old|new|little|big))?"
-    rf"(?=[^\S\n]+(?:{_NO_NOUN})(?![\w'’]))"
+    r"|(?:an?|the|(?:my|your|our|their)(?:[^\S\n]+(?:old|new|little|big))?"
+    rf"|y[ao][^\S\n]+(?:old|new|little|big))(?=[^\S\n]+(?:{_NO_NOUN})(?![\w'’]))"
     rf"|(?:of|to|with|by|from)(?=[^\S\n]+(?:{_NO_OBJECT})(?![\w'’]))"
     rf"|an?[^\S\n]+(?:very[^\S\n]+)?(?:{_COMMON})(?=[^\S\n]*(?:[.!?;:)\]\n]|\Z)|{_NEW_CLAUSE})"
     r"|(?<![\w'’] )(?<!\w, )(?:those|these|s?he|they|we)(?=[^\S\n]*[.!?])"
     r"|(?<=, )you(?=[^\S\n]*(?:[.!?]|\Z))"
-    r"|being(?=[^\S\n]+that(?![\w'’]))"
+    r"|(?<!human )being(?=[^\S\n]+that(?![\w'’]))"
     r"|(?:(?<=\bis )|(?<=\bare )|(?<=\bwas )|(?<=\bwere )|(?<=n['’]t )|(?<=['’][sm] )"
     r"|(?<=['’]re ))"
     rf"(?:no(?={_ENDS})|so+(?={_ENDS}|[^\S\n]+(?:i|you|s?he|they|we|it)(?![\w'’])))"
@@ -271,7 +278,7 @@ _FACT = re.compile(
     r"|(?<![^\W_])[$€£]?\d+(?:[.,:/]\d+)*(?:%|°[cf]|" + _UNITS + r")?(?!\w)"
     r"|\b(?:must|might|should|shall|ought)\b"
     r"|\b(?:good|great|nice|best|better|smart|wise|lovely|wonderful|excellent|beautiful|perfect"
-    r"|intelligent|clever|brilliant|honest|amazing|awesome|loves?|loved|agreed?|understand)\b"
+    r"|intelligent|clever|brilliant|honest|amazing|awesome|loves?|loved|agree[ds]?|underst(?:ands?|ood))\b"
     r"|(?P<negation>\b(?:not|no|never|none|nobody|nothing|nowhere|neither|nor|without|cannot"
     r"|(?:\w+n ?['’]t|(?:ai|ca|wo|do|does|did|is|are|was|were|has|have|had|should|would|could)nt))"
     r"\b)",

@@ -440,7 +440,10 @@ _PARTING = frozenset(",.;:!?…")
 _CLOSING = frozenset(".!?…")
 _PLAIN = re.compile(r"[a-z]+")
 # What begins a word in the vocabulary and is none: "un of sense", "isn t".
-_FRAGMENT = re.compile(r"un|ll|ve|[b-hj-tv-z]")
+_FRAGMENT = re.compile(
+    r"un|ll|ve|re|th|st|nd|rd|ed|ain|(?:is|did|does|was|were|are|could|would|should|has|have|had)n"
+    r"|[b-hj-tv-z]"
+)
 _LONE_I = re.compile(r"\bi\b")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from statistics import fmean
@@ -167,13 +167,13 @@ class Attributed:
     word can't be mended by words either.
 
     least: the weight from which on a word accounts for toxicity.
-    above, sure: texts of this toxicity or more, and of less than that, are asked about; one
-        without such a word is as likely toxic as not at `sure` (its odds are divided).
-    likely: texts of this toxicity up to `above` are asked about too; one with a word (of two
-        letters or more: a masker masks no other alone) that weighs `convincing` or more is as
-        likely toxic as not at `likely` (its odds are multiplied). At 0.4 `mini` finds 96.7 % of
-        paradetox's toxic dev rows (96.1 without), 86.7 of davidson's (84.3), and takes for toxic
-        3.4 % of the harmless ones (3.0), 14.7 (12.5), and 1.6 % of lm_self_dialogue (1.2).
+    sure: texts of one half and more, and of less than this, are asked about; one without such a
+        word is as likely toxic as not at `sure` (its odds are divided).
+    likely, convincing: texts of `likely` and more, and of less than one half, are asked about too;
+        one with a word that weighs `convincing` or more counts as one half. Single letters, which
+        no masker masks alone, don't convince. At 0.4 `mini` finds 96.7 % of paradetox's toxic dev
+        rows (96.1 without), 86.7 of davidson's (84.3), and takes for toxic 3.4 % of the harmless
+        ones (3.0), 14.7 (12.5), and 1.6 % of lm_self_dialogue (1.2).
 
     Costs one pass of the attributor over the texts in question.
     """
@@ -181,16 +181,15 @@ class Attributed:
     scorer: Scorer
     attributor: Attributor
     least: float
-    above: float = 0.5
     sure: float = 0.8
     likely: float = 0.5
     convincing: float = 0.9
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.likely <= 0.5 <= self.above <= self.sure < 1.0:
+        if not 0.0 < self.likely <= 0.5 <= self.sure < 1.0:
             raise ConfigError(
-                "expected 0 < likely <= 0.5 <= above <= sure < 1, got likely "
-                f"{self.likely}, above {self.above} and sure {self.sure}"
+                "expected 0 < likely <= 0.5 <= sure < 1, got likely "
+                f"{self.likely} and sure {self.sure}"
             )
         if self.likely < 0.5 and not self.least <= self.convincing:
             raise ConfigError(
@@ -200,7 +199,7 @@ class Attributed:
     def score(self, texts: Sequence[str], /) -> list[Toxicity]:
         """One toxicity per text; labels, which have thresholds of their own, stay."""
         found = self.scorer.score(texts)
-        borders = (self.likely, self.above, self.sure)
+        borders = (self.likely, 0.5, self.sure)
         for i, score in enumerate(found):
             # Float noise of the batch must not choose.
             if min(abs(score.overall - border) for border in borders) <= TIE:
@@ -208,25 +207,23 @@ class Attributed:
         asked = [i for i, score in enumerate(found) if self.likely <= score.overall < self.sure]
         weighed = self.attributor.attribute([texts[i] for i in asked]) if asked else []
         for i, attribution in zip(asked, weighed, strict=True):
-            if found[i].overall < self.above:
-                if self._strongest(attribution, self.convincing, shortest=2) >= self.convincing:
-                    found[i] = _doubted(found[i], self.likely)
-            elif self._strongest(attribution, self.least) < self.least:
+            if found[i].overall < 0.5:
+                if self._reaches(attribution, self.convincing, shortest=2):
+                    found[i] = replace(found[i], overall=0.5)
+            elif not self._reaches(attribution, self.least):
                 found[i] = _doubted(found[i], self.sure)
         return found
 
-    def _strongest(self, attribution: Attribution, limit: float, *, shortest: int = 1) -> float:
-        """The largest weight, of words of `shortest` characters or more."""
+    def _reaches(self, attribution: Attribution, limit: float, *, shortest: int = 1) -> bool:
+        """Whether a word of `shortest` characters or more weighs as much."""
 
-        def largest(one: Attribution) -> float:
+        def strongest(one: Attribution) -> float:
             weights = zip(one.units, one.weights, strict=True)
             return max((w for unit, w in weights if len(unit) >= shortest), default=-math.inf)
 
-        strongest = largest(attribution)
-        if abs(strongest - limit) <= TIE:
+        if abs(strongest(attribution) - limit) <= TIE:
             (attribution,) = self.attributor.attribute([attribution.text])
-            strongest = largest(attribution)
-        return strongest
+        return strongest(attribution) >= limit
 
 
 def _doubted(score: Toxicity, sure: float) -> Toxicity:
