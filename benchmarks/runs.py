@@ -131,9 +131,8 @@ def _passes_timed(detoxifier: Detoxifier, clock: _Clock) -> Detoxifier:
 _CLEAN = """
 import sys
 from benchmarks.machine import peak_kib
-from trustydetox.corpus import clean_file
-from trustydetox.recipes import load_recipe
-clean_file(sys.argv[1], sys.argv[2], detoxifier=load_recipe("mini"))
+from trustydetox.cli import app
+app(["clean", sys.argv[1], "-o", sys.argv[2], "--quiet"], standalone_mode=False)
 print(peak_kib())
 """
 
@@ -153,7 +152,7 @@ def memory(sizes: Sequence[int]) -> list[Found]:
                 check=True,
                 env={**os.environ, "OMP_NUM_THREADS": "1"},
             )
-        peaks.append(int(done.stdout) / 1024)
+        peaks.append(int(done.stdout.split()[-1]) / 1024)
         found.append(
             Found(f"peak memory of clean, {size:,} rows", "MiB", Spread.of(peaks[-1:]), "",
                   "short rows, mini, a process of its own", (before, os.getloadavg()[0]))

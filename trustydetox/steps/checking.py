@@ -241,7 +241,7 @@ _ASKS = (
 )
 _NO_NOUN = (
     "an?|the|of|on|in|at|to|from|with|by|is|are|was|were|would|could|should|will|has|have|had|does|do"
-    "|did|and|or|but|because|who|out|off|away|behind|for|about|than|into|when|if|that"
+    "|did|and|or|but|because|who|up|out|off|away|behind|for|about|than|into|when|if|that"
 )
 _NO_OBJECT = "of|to|with|by|from|than|behind|is|are|was|were"
 _COMMON = (
