@@ -187,6 +187,9 @@ def test_numbers_addresses_and_negations_that_went_or_came_are_counted(
         ("as being that he was one, being one, a human being that sings", 1),
         ("He is no, he wins. If you weren't so you would. They’re sooo.", 3),
         ("No, I say so, and so you said. It is so that you know. He is so tired", 0),
+        ("shut the up, the ups and downs", 1),
+        ('they call you ". I [know (that “it', 4),
+        ('he said "no" (and “yes”) [so]', 0),
         ("", 0),
     ],
 )
@@ -200,6 +203,8 @@ def test_only_what_an_edit_left_dangling_counts() -> None:
     assert not finding(Whole(), rewritten("You are an idiot.", ("an idiot", "an"))).passed
     assert finding(Whole(), rewritten("You idiot are the.", ("idiot ", ""))).passed
     assert finding(Whole(), rewritten("You are an idiot.", ("an idiot", "wrong"))).value == 0.0
+    assert not finding(Whole(), rewritten('You are "dumb".', ('"dumb', ""))).passed
+    assert finding(Whole(), rewritten('"You are dumb', ("dumb", "wrong"))).passed
 
 
 def test_facts_of_an_unedited_text_are_kept() -> None:

@@ -106,8 +106,8 @@ class Whole:
     articles and possessives (also with an `old`, `new`, `little` or `big`) right before a
     preposition, a verb form or a conjunction, a preposition before some others, a `being that`, an
     article and a common adjective where the noun should come, a pronoun that is a whole sentence, a
-    `you` behind a comma with which a sentence ends, and what `is no` or `is so` before the next
-    clause.
+    `you` behind a comma with which a sentence ends, what `is no` or `is so` before the next
+    clause, and a quotation mark or a bracket without its fellow.
     """
 
     name: str = "whole"
@@ -179,8 +179,12 @@ def _count(name: str, value: int) -> Finding:
 
 
 def dangling(text: str) -> int:
-    """How many words of a text ask for another one where none can come any more."""
-    return sum(1 for _ in _DANGLING.finditer(text))
+    """How many words of a text ask for another one where none can come any more.
+
+    A quotation mark or a bracket without its fellow counts as such a word.
+    """
+    alone = text.count('"') % 2 + sum(abs(text.count(a) - text.count(b)) for a, b in _PAIRS)
+    return alone + sum(1 for _ in _DANGLING.finditer(text))
 
 
 def _touched(rewrite: Rewrite, long: int) -> list[str]:
@@ -266,6 +270,7 @@ _DANGLING = re.compile(
     r")",
     re.IGNORECASE,
 )
+_PAIRS = ("()", "[]", "“”")
 _UNITS = (
     "[kmgt]?b|[mckµ]?m|[mk]?g|m?l|m?s|k?w|k?hz|lbs?|oz|ft|mph|km/h|hrs?|min"
     "|[ap]m|bn|k|st|nd|rd|th|x|px"
