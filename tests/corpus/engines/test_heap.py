@@ -26,7 +26,7 @@ if sys.argv[1] == "yes":
     return_large_blocks()
 libc.free(libc.malloc(24 << 20))
 before = libc.mallinfo().hblks
-block = libc.malloc(2 << 20)
+block = libc.malloc(8 << 20)
 print(libc.mallinfo().hblks - before)
 """
 

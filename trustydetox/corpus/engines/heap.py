@@ -6,15 +6,15 @@ import ctypes
 import sys
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # numbers of mallopt(3)
-_TOP, _LARGE = 16 << 20, 1 << 20
+_TOP, _LARGE = 64 << 20, 4 << 20
 
 
 def return_large_blocks() -> None:
-    """Have this process hand blocks of a megabyte and more back to the system once they are freed.
+    """Have this process give freed blocks of four megabytes and more back to the system.
 
-    glibc by itself keeps larger and larger ones, and between tensors of every size holes are left
-    that none fits into: the longer a run, the more memory. Costs a hundredth of the time. Where the
-    C library is another, nothing happens.
+    glibc by itself learns to keep ever larger ones, and between tensors of every size holes are
+    left into which none fits: the longer a run, the more memory. Costs one or two hundredths of
+    the time. Where the C library is another, nothing happens.
     """
     if sys.platform != "linux":
         return
