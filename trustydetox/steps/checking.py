@@ -183,7 +183,9 @@ def dangling(text: str) -> int:
 
     A quotation mark or a bracket without its fellow counts as such a word.
     """
-    alone = text.count('"') % 2 + sum(abs(text.count(a) - text.count(b)) for a, b in _PAIRS)
+    alone = text.count('"') % 2
+    for left, right in _PAIRS:
+        alone += abs(text.count(left) - text.count(right))
     return alone + sum(1 for _ in _DANGLING.finditer(text))
 
 
@@ -270,7 +272,7 @@ _DANGLING = re.compile(
     r")",
     re.IGNORECASE,
 )
-_PAIRS = ("()", "[]", "“”")
+_PAIRS = (("(", ")"), ("[", "]"), ("“", "”"))
 _UNITS = (
     "[kmgt]?b|[mckµ]?m|[mk]?g|m?l|m?s|k?w|k?hz|lbs?|oz|ft|mph|km/h|hrs?|min"
     "|[ap]m|bn|k|st|nd|rd|th|x|px"

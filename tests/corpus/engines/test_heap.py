@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import subprocess
 import sys
 
 import pytest
+
+from trustydetox.corpus.engines.heap import return_large_blocks
 
 # glibc's mallinfo counts the blocks that came from the system one by one (`hblks`).
 _PROGRAM = """
@@ -42,8 +45,6 @@ def test_a_large_block_is_the_systems_own_even_after_a_larger_one(asked: str, bl
 
 @pytest.mark.parametrize("platform", ["darwin", "win32"])
 def test_elsewhere_nothing_happens(monkeypatch: pytest.MonkeyPatch, platform: str) -> None:
-    from trustydetox.corpus.engines import heap
-
-    monkeypatch.setattr(heap.sys, "platform", platform)
-    monkeypatch.setattr(heap.ctypes, "CDLL", None)
-    heap.return_large_blocks()
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(ctypes, "CDLL", None)
+    return_large_blocks()
