@@ -129,11 +129,12 @@ def _passes_timed(detoxifier: Detoxifier, clock: _Clock) -> Detoxifier:
 
 
 _CLEAN = """
+import atexit
 import sys
 from benchmarks.machine import peak_kib
 from trustydetox.cli import app
-app(["clean", sys.argv[1], "-o", sys.argv[2], "--quiet"], standalone_mode=False)
-print(peak_kib())
+atexit.register(lambda: print(peak_kib()))
+app(["clean", sys.argv[1], "-o", sys.argv[2], "--quiet"])
 """
 
 
