@@ -188,6 +188,8 @@ def test_numbers_addresses_and_negations_that_went_or_came_are_counted(
         ("He is no, he wins. If you weren't so you would. They’re sooo.", 3),
         ("No, I say so, and so you said. It is so that you know. He is so tired", 0),
         ("shut the up, the ups and downs", 1),
+        ("a piece of thing, a pile of things, that kind of thing, a type of person", 1),
+        ("a complete naive. a really bad; a bit rude. a real idiot. he is so naive", 2),
         ('they call you ". I [know (that “it', 4),
         ('he said "no" (and “yes”) [so]', 0),
         ("", 0),

@@ -58,6 +58,8 @@ def masking(text: str, *words: str) -> MaskedText:
         ("it gets its ass kicked", "ass", "it gets beaten"),
         ("treated like crap by many", "crap", "treated badly by many"),
         ("what in the hell kind of plan", "hell", "what kind of plan"),
+        ("stay the hell out of it", "hell", "stay out of it"),
+        ("Leave her the fuck alone", "fuck", "Leave her alone"),
         ("this shit happens", "shit", "this stuff happens"),
         # What only makes the next word strong goes, and that word stays.
         ("carry their fucking inhalers", "fucking", "carry their inhalers"),

@@ -104,10 +104,10 @@ class Whole:
 
     They are articles, prepositions, verb forms and the like right before a sign or the end,
     articles and possessives (also with an `old`, `new`, `little` or `big`) right before a
-    preposition, a verb form or a conjunction, a preposition before some others, a `being that`, an
-    article and a common adjective where the noun should come, a pronoun that is a whole sentence, a
-    `you` behind a comma with which a sentence ends, what `is no` or `is so` before the next
-    clause, and a quotation mark or a bracket without its fellow.
+    preposition, a verb form or a conjunction, a preposition before some others, an `of thing`, a
+    `being that`, an article and a common adjective where the noun should come, a pronoun that is a
+    whole sentence, a `you` behind a comma with which a sentence ends, what `is no` or `is so`
+    before the next clause, and a quotation mark or a bracket without its fellow.
     """
 
     name: str = "whole"
@@ -250,6 +250,7 @@ _NO_NOUN = (
     "|did|and|or|but|because|who|up|out|off|away|behind|for|about|than|into|when|if|that"
 )
 _NO_OBJECT = "of|to|with|by|from|than|behind|is|are|was|were"
+_VERY = "very|really|so|pretty|absolute|complete|total|real|true|big|huge"
 _COMMON = (
     "bad|rude|wrong|unsuitable|naive|mean|ignorant|unkind|unpleasant|good|great|real|total|complete"
     "|young|huge"
@@ -262,7 +263,8 @@ _DANGLING = re.compile(
     r"|(?:an?|the|(?:my|your|our|their)(?:[^\S\n]+(?:old|new|little|big))?"
     rf"|y[ao][^\S\n]+(?:old|new|little|big))(?=[^\S\n]+(?:{_NO_NOUN})(?![\w'’]))"
     rf"|(?:of|to|with|by|from)(?=[^\S\n]+(?:{_NO_OBJECT})(?![\w'’]))"
-    rf"|an?[^\S\n]+(?:very[^\S\n]+)?(?:{_COMMON})(?=[^\S\n]*(?:[.!?;:)\]\n]|\Z)|{_NEW_CLAUSE})"
+    r"|(?<!kind )(?<!sort )(?<!type )of(?=[^\S\n]+(?:thing|person)(?![\w'’]))"
+    rf"|an?[^\S\n]+(?:(?:{_VERY})[^\S\n]+)?(?:{_COMMON})(?=[^\S\n]*(?:[.!?;:)\]\n]|\Z)|{_NEW_CLAUSE})"
     r"|(?<![\w'’] )(?<!\w, )(?:those|these|s?he|they|we)(?=[^\S\n]*[.!?])"
     r"|(?<=, )you(?=[^\S\n]*(?:[.!?]|\Z))"
     r"|(?<!human )being(?=[^\S\n]+that(?![\w'’]))"
