@@ -19,6 +19,7 @@ from trustydetox.steps.editing import (
     TagAndEdit,
     batched,
     drafted,
+    passage_of,
     passages_of,
     words_in,
 )
@@ -203,15 +204,43 @@ def test_a_neighbour_goes_too_where_the_network_would_not_keep_it(
 ) -> None:
     step = TagAndEdit(tiny_editor(), KNOWN, widen=widen)
     logs = [[math.log(0.1), math.log(0.9)], [math.log(0.5)] * 2, [math.log(0.9), math.log(0.1)]]
-    assert step._widened([False, True, False], logs) == expected
+    assert step._widened([False, True, False], [0, 0, 0], logs) == expected
 
 
 def test_a_neighbour_of_a_neighbour_goes_only_with_the_one_between() -> None:
     step = TagAndEdit(tiny_editor(), KNOWN)
     low, high = [math.log(0.1)], [math.log(0.9)]
     flags = [False, False, True]
-    assert step._widened(flags, [low, low, high]) == [True, True, True]
-    assert step._widened(flags, [low, high, high]) == [False, False, True]
+    assert step._widened(flags, [0, 0, 0], [low, low, high]) == [True, True, True]
+    assert step._widened(flags, [0, 0, 0], [low, high, high]) == [False, False, True]
+    # Nor does a change reach over the end of its stretch.
+    assert step._widened(flags, [0, 1, 1], [low, low, high]) == [False, True, True]
+    assert step._widened(flags[::-1], [0, 0, 1], [high, low, low]) == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "stretch"),
+    [
+        ("you fool , go", (0, 0, 0, 0)),
+        ("you\nfool go", (0, 1, 1)),
+        ("<p>you", (1, 2, 3, 4)),
+        ('a "fool" b', (0, 1, 2, 3, 4)),
+        ("- a\n\n- b", (0, 0, 1, 1)),
+    ],
+)
+def test_lines_and_marks_part_a_text_into_stretches(text: str, stretch: tuple[int, ...]) -> None:
+    one = MaskedText(text, (Span(0, len(text)),))
+    assert passage_of(reader(), one, View.of).stretch == stretch
+
+
+def test_a_run_of_changed_words_ends_with_its_line() -> None:
+    text = "you fool\nyou moron , go"
+    step = TagAndEdit(tiny_editor(), KNOWN)
+    passage = passage_of(reader(), masked(text, "fool", "you moron"), View.of)
+    tags = (KEEP, DELETE, DELETE, DELETE, DELETE, KEEP)
+    kept = tuple(piece for at in (0, 5) for piece in passage.pieces[at])
+    found = list(step._jobs(text, editing._Draft(passage, tags, kept, 0.0, 0.0)))
+    assert [(span.of(text), new) for span, new in found] == [("fool", ""), ("you moron ,", "")]
 
 
 def test_candidates_of_a_text_do_not_depend_on_its_batch() -> None:

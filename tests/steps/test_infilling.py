@@ -55,6 +55,22 @@ def deleted(text: str) -> str:
         ("You <idiot>!", "You!"),  # no space before a sign
         ("you <idiot> !", "you !"),  # but the writer's own stays
         ("you <idiot> :)", "you :)"),
+        ("I hate you, <idiot> :-)", "I hate you :-)"),
+        ('print("you <idiot>")', 'print("you")'),
+        ("She said 'you <idiot>' to me.", "She said 'you' to me."),
+        ("'Read it, <moron>', he said.", "'Read it', he said."),
+        ('Go, you <idiot> "friend"', 'Go, you "friend"'),
+        ("*you <idiot>* ok", "*you* ok"),
+        ('"Read it. <You moron>!" he said.', '"Read it." he said.'),
+        ("It was a <damn> unimportant game", "It was an unimportant game"),
+        ("a <damn> ukulele", "a ukulele"),
+        ("a <damn> onerous task", "an onerous task"),
+        ("a <damn> one", "a one"),
+        ("a <damn> 8 year old", "an 8 year old"),
+        ("a <damn> 18", "an 18"),
+        ("WAS A <DAMN> UGLY CAR", "WAS AN UGLY CAR"),
+        ("We fed those <morons>' dogs", "We fed those dogs"),
+        ("he said 'you <idiots>' to us", "he said 'you' to us"),
         ("Shut up, <idiot>!", "Shut up!"),  # the comma goes too
         ("you, <idiot>, go", "you, go"),
         ("go away, <idiot>", "go away"),
@@ -309,6 +325,9 @@ def test_a_text_of_twenty_thousand_words_takes_bounded_time() -> None:
         ("a <pest> of a plan", "bad", "a bad of a plan"),  # ends like one, and is none
         ("the <dumbest> plan ever", "first", "the first plan ever"),
         ("a <dumb> plan", "bad", "a bad plan"),
+        ("the <idiots>' plan", "people", "the people's plan"),
+        ("he said 'the <idiots>' to us", "people", "he said 'the people' to us"),
+        ("<'Idiot>,' she said", "yes", "Yes,' she said"),
     ],
 )
 def test_bad_comes_in_the_degree_of_what_it_replaces(text: str, new: str, said: str) -> None:

@@ -73,6 +73,11 @@ def masking(text: str, *words: str) -> MaskedText:
         ("I suck at chess", "suck", "I am bad at chess"),
         ("The cowboys suck", "suck", "The cowboys are bad"),
         ("it doesn't suck anyway", "suck", "it isn't bad anyway"),
+        ("It might suck, I fear", "suck", "It might be bad, I fear"),
+        ("It'll suck.", "suck", "It'll be bad."),
+        ("Does it suck?", "suck", "Is it bad?"),
+        ("busy as hell this spring", "hell", "busy this spring"),
+        ("he is as damn good as you", "damn", "he is as good as you"),
     ],
 )
 def test_a_set_phrase_is_said_in_other_words(text: str, word: str, said: str) -> None:

@@ -183,10 +183,31 @@ def dangling(text: str) -> int:
 
     A quotation mark or a bracket without its fellow counts as such a word.
     """
-    alone = text.count('"') % 2
-    for left, right in _PAIRS:
-        alone += abs(text.count(left) - text.count(right))
-    return alone + sum(1 for _ in _DANGLING.finditer(text))
+    return _unpaired(text) + sum(1 for _ in _DANGLING.finditer(text))
+
+
+def _unpaired(text: str) -> int:
+    """How many quotation marks and brackets have no fellow; smileys, inches and such aren't any."""
+    text = _NO_MARK.sub(lambda match: " " * len(match[0]), text)
+    depth: Counter[str] = Counter()
+    alone = 0
+    for match in _MARK.finditer(text):
+        mark = _FELLOW.get(match[0], match[0])
+        if match[0] in _EITHER:
+            at = match.start()
+            before, behind = text[max(0, at - 1) : at], text[at + 1 : at + 2]
+            opens = not before.strip() or before in _OPENS
+            if opens and not behind.strip():  # it stands apart from both
+                opens = not depth[mark]
+        else:
+            opens = match[0] in _OPENS
+        if opens and not (depth[mark] and match[0] in _EITHER):
+            depth[mark] += 1
+        elif not opens and depth[mark]:
+            depth[mark] -= 1
+        else:
+            alone += 1
+    return alone + depth.total()
 
 
 def _touched(rewrite: Rewrite, long: int) -> list[str]:
@@ -239,7 +260,9 @@ def _genders(text: str) -> set[bool]:
 
 _PRONOUN = re.compile(r"\b(?:he|him|his|himself|(?P<she>she|her|hers|herself))\b", re.IGNORECASE)
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
-_ENDS = r"[^\S\n]*(?:[,.!?;:)\]\n]|\Z)"
+# What ends a clause; a quotation mark or an asterisk that opens something doesn't.
+_SHUT = r"[.!?;:…)\]}”»\n]|[\"'’*\-–—](?!\w)|</|\Z"
+_ENDS = rf"[^\S\n]*(?:,|{_SHUT})"
 _ASKS = (
     "an?|the|is|are|was|were|be|am|such|my|your|our|their|of|to|and|or|but|because|with|from|than|as"
     "|very|being|seems?|seemed|becomes?|became|like|without|into|every"
@@ -251,6 +274,11 @@ _NO_NOUN = (
 )
 _NO_OBJECT = "of|to|with|by|from|than|behind|is|are|was|were"
 _VERY = "very|really|so|pretty|absolute|complete|total|real|true|big|huge"
+_MODAL = (
+    "can|could|may|might|must|shall|should|will|would|gonna|do|does|did|(?:do|does|did|wo|could|would)n['’]t"
+    "|let"
+)
+_BETWEEN = "it|this|that|they|he|she|you|really|just|not|never|always|even|probably"
 _COMMON = (
     "bad|rude|wrong|unsuitable|naive|mean|ignorant|unkind|unpleasant|good|great|real|total|complete"
     "|young|huge"
@@ -264,7 +292,9 @@ _DANGLING = re.compile(
     rf"|y[ao][^\S\n]+(?:old|new|little|big))(?=[^\S\n]+(?:{_NO_NOUN})(?![\w'’]))"
     rf"|(?:of|to|with|by|from)(?=[^\S\n]+(?:{_NO_OBJECT})(?![\w'’]))"
     r"|(?<!kind )(?<!sort )(?<!type )of(?=[^\S\n]+(?:thing|person)(?![\w'’]))"
-    rf"|an?[^\S\n]+(?:(?:{_VERY})[^\S\n]+)?(?:{_COMMON})(?=[^\S\n]*(?:[.!?;:)\]\n]|\Z)|{_NEW_CLAUSE})"
+    rf"|an?[^\S\n]+(?:(?:{_VERY})[^\S\n]+)?(?:{_COMMON})(?=[^\S\n]*(?:\(|{_SHUT})|{_NEW_CLAUSE})"
+    rf"|an?(?=[^\S\n]*\()"
+    rf"|(?<![\w'’])(?:{_MODAL})(?:[^\S\n]+(?:{_BETWEEN}))?[^\S\n]+(?:is|are|was)(?=[^\S\n]+bad\b)"
     r"|(?<![\w'’] )(?<!\w, )(?:those|these|s?he|they|we)(?=[^\S\n]*[.!?])"
     r"|(?<=, )you(?=[^\S\n]*(?:[.!?]|\Z))"
     r"|(?<!human )being(?=[^\S\n]+that(?![\w'’]))"
@@ -274,7 +304,15 @@ _DANGLING = re.compile(
     r")",
     re.IGNORECASE,
 )
-_PAIRS = (("(", ")"), ("[", "]"), ("“", "”"))
+_FELLOW = {"(": ")", "[": "]", "{": "}", "“": "”", "«": "»", "‘": "'", "’": "'"}
+_OPENS = frozenset("([{“«‘")
+_EITHER = frozenset("\"'")
+_MARK = re.compile(r"[()\[\]{}“”«»\"]|(?<!\w)['‘](?=\w)|(?<=[^\s\w])['’](?!\w)|(?<=\w)['’](?!\w)")
+# Smileys, marks of a list (`a)`), inches and seconds.
+_NO_MARK = re.compile(
+    r"[:;=][\"'^]?-?[()\[\]{}]+|\([\-^]?[:;=](?!\w)|^[^\S\n]*\w{1,2}\)|(?<=\d)(?:[\"”]|'')",
+    re.MULTILINE,
+)
 _UNITS = (
     "[kmgt]?b|[mckµ]?m|[mk]?g|m?l|m?s|k?w|k?hz|lbs?|oz|ft|mph|km/h|hrs?|min"
     "|[ap]m|bn|k|st|nd|rd|th|x|px"
@@ -284,7 +322,10 @@ _FACT = re.compile(
     r"|\b(?:https?://|www\.)[^\s<>\"]+"
     # Behind no such sign: else a long run of them is tried from each of its places.
     r"|(?<![\w.+\-])[\w.+\-]+@[\w\-]+\.[\w.\-]+"
-    r"|(?<![^\W_])[$€£]?\d+(?:[.,:/]\d+)*(?:%|°[cf]|" + _UNITS + r")?(?!\w)"
+    r"|(?:(?<![\w\-])-)?(?<![^\W_])[$€£]?\d+(?:[.,:/]\d+)*"
+    r"(?:%|°[cf]|"
+    + _UNITS
+    + r"|[^\S\n](?:[ap]m|kg|km|cm|mm|mph|km/h|lbs?|hrs?|[kmgt]b)(?!\w))?(?!\w)"
     r"|\b(?:must|might|should|shall|ought)\b"
     r"|\b(?:good|great|nice|best|better|smart|wise|lovely|wonderful|excellent|beautiful|perfect"
     r"|intelligent|clever|brilliant|honest|amazing|awesome|loves?|loved|agree[ds]?|underst(?:ands?|ood))\b"

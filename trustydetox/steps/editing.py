@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import groupby
+from itertools import accumulate, groupby, pairwise
 from typing import TYPE_CHECKING, Protocol
 
 from trustydetox.records import MaskedText, Rewrite
@@ -60,11 +60,14 @@ class Passage:
     words: where they are in the text; signs are words too.
     pieces: ids of each word's pieces, of its plain form where it is disguised.
     must_go: whether a masked span touches the word.
+    stretch: number of the stretch of a line that the word is in; marks of lines, of quotations and
+        of markup, which no edit takes along, are each one of their own.
     """
 
     words: tuple[Span, ...]
     pieces: tuple[tuple[int, ...], ...]
     must_go: tuple[bool, ...]
+    stretch: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,12 @@ def passages_of(reader: Reader, masked: MaskedText, view: Callable[[str], View])
         return []
     whole = passage_of(reader, masked, view)
     return [
-        Passage(whole.words[start:end], whole.pieces[start:end], whole.must_go[start:end])
+        Passage(
+            whole.words[start:end],
+            whole.pieces[start:end],
+            whole.must_go[start:end],
+            whole.stretch[start:end],
+        )
         for start, end in _cut(masked.text, whole)
         if any(whole.must_go[start:end])
     ]
@@ -150,7 +158,20 @@ def passage_of(reader: Reader, masked: MaskedText, view: Callable[[str], View]) 
     ]
     # A lone surrogate, which the tokenizer refuses, reads as a question mark.
     readable = [word.encode("utf-8", "replace").decode() for word in plain]
-    return Passage(tuple(words), tuple(reader.pieces(readable)), tuple(goes))
+    return Passage(
+        tuple(words), tuple(reader.pieces(readable)), tuple(goes), tuple(_stretches(text, words))
+    )
+
+
+def _stretches(text: str, words: Sequence[Span]) -> Iterator[int]:
+    number = end = 0
+    was_mark = False
+    for word in words:
+        is_mark = word.of(text) in _MARKS
+        if is_mark or was_mark or "\n" in text[end : word.start]:
+            number += 1
+        yield number
+        end, was_mark = word.end, is_mark
 
 
 def _cut(text: str, whole: Passage) -> Iterator[tuple[int, int]]:
@@ -276,7 +297,7 @@ class TagAndEdit:
         """Drafts by log-probabilities of the tags: the best one, others that differ in a group."""
         narrow = list(passage.must_go)
         options: dict[tuple[int, ...], None] = {}
-        for changed in (self._widened(narrow, logs), narrow):
+        for changed in (self._widened(narrow, passage.stretch, logs), narrow):
             best = [
                 max(range(DELETE, TAGS), key=log.__getitem__) if flag else KEEP
                 for log, flag in zip(logs, changed, strict=True)
@@ -299,14 +320,17 @@ class TagAndEdit:
             decided = sum(_decision(log, tag) for log, tag in zip(logs, tags, strict=True))
             yield _Draft(passage, tags, pieces, decided, exact - decided)
 
-    def _widened(self, narrow: Sequence[bool], logs: Sequence[Sequence[float]]) -> list[bool]:
+    def _widened(
+        self, narrow: Sequence[bool], stretch: Sequence[int], logs: Sequence[Sequence[float]]
+    ) -> list[bool]:
         """Which words change when neighbours that the network wouldn't keep go too."""
         limit = math.log(self.widen)
         wide = list(narrow)
         for order in (range(len(wide)), range(len(wide) - 1, -1, -1)):
-            beside = False
+            beside = -1  # the stretch of the changed word before
             for at in order:
-                wide[at] = beside = wide[at] or (beside and logs[at][KEEP] < limit)
+                wide[at] = wide[at] or (beside == stretch[at] and logs[at][KEEP] < limit)
+                beside = stretch[at] if wide[at] else -1
         return wide
 
     def _filled(self, drafts: Sequence[_Draft]) -> list[list[_Draft]]:
@@ -414,11 +438,14 @@ class TagAndEdit:
         """Each run of changed words with what comes in its place.
 
         Where something comes, the sign behind the run stays: it parts what comes from the rest. So
-        does the sign that ends a sentence of which something stays.
+        does the sign that ends a sentence of which something stays, and the break between lines.
         """
         goes_on = False  # whether a word of the sentence stands before the run
-        for is_kept, group in groupby(draft.places(), key=lambda each: each[1] == KEEP):
-            run = list(group)
+        words = draft.passage.words
+        breaks = ("\n" in text[one.end : other.start] for one, other in pairwise(words))
+        placed = zip(draft.places(), accumulate(breaks, initial=False), strict=True)
+        for (is_kept, _), group in groupby(placed, key=lambda each: (each[0][1] == KEEP, each[1])):
+            run = [place for place, _ in group]
             if is_kept:
                 goes_on = run[-1][0].of(text) not in _CLOSING
                 continue
@@ -444,6 +471,7 @@ _FRAGMENT = re.compile(
     r"un|ll|ve|re|th|st|nd|rd|ed|ain|(?:is|did|does|was|were|are|could|would|should|has|have|had)n"
     r"|[b-hj-tv-z]"
 )
+_MARKS = frozenset('<>[](){}/\\`*_#|~=+"“”«»')
 _LONE_I = re.compile(r"\bi\b")
 
 

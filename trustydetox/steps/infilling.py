@@ -198,7 +198,8 @@ _OF_MOST = frozenset(("the", "my", "your", "his", "her", "its", "our", "their"))
 _BETWEEN = re.compile(r"\s*(?:,?\s*(?:and|or|&)|,)\s*", re.IGNORECASE)
 # Spoken with a vowel first though not written so, and the other way round.
 _SILENT_H = ("hour", "honest", "honor", "honour", "heir")
-_SPOKEN_Y = ("uni", "use", "usu", "uti", "eu", "one", "once", "ubi")
+_SPOKEN_Y = re.compile(r"uni(?!m|n|d|ll)|use|usu|uti|ubi|uk|eu|one(?![a-z])|once")
+_SPOKEN_VOWEL = re.compile(r"(?:8\d*|11|18)(?![\d,.]\d)")
 
 
 class _Draft:
@@ -217,6 +218,8 @@ class _Draft:
             if put and not self._is_stressed(span):
                 put = _cased(put, span.of(self.text))
             self._put(span.start, span.end, put)
+            if put and put[-1:].casefold() != "s" and self._owns(span.end):
+                self._put(span.end, span.end + 1, self.text[span.end] + "s")
         for span, replacement in jobs:
             if not replacement:
                 self._close(span)
@@ -274,7 +277,9 @@ class _Draft:
         if _is_gap(after) and (inline or _is_gap(before) or before in _OPENING):
             return right, right + 1
         if _is_gap(before) and (
-            not after or after in _LINE or (tight and after in _STOPS + _COMMAS + _CLOSING)
+            not after
+            or after in _LINE
+            or (tight and (after in _STOPS + _COMMAS or self._closes(right)))
         ):
             return left, left + 1
         if after and before + after in _PAIRS:
@@ -289,8 +294,16 @@ class _Draft:
             and (inline or before in _STOPS + _COMMAS + _OPENING)
         ):
             return right, right + 1
-        if before and before in _COMMAS and (not after or after in _LINE + _STOPS + _CLOSING):
+        if (
+            before
+            and before in _COMMAS
+            and (not after or after in _LINE + _STOPS or self._closes(right))
+        ):
             return left, left + 1
+        if _is_gap(before) and _FACE.match(self.text, right):
+            comma = self._left(left)
+            if comma >= 0 and self.text[comma] in _COMMAS:
+                return comma, comma + 1
         if (
             tight
             and after
@@ -299,22 +312,37 @@ class _Draft:
             and not self._at(right + 1).isalnum()
         ):
             return right, right + 1
-        return self._joint(left, right) or self._article(left, after)
+        return self._joint(left, right) or self._article(left, right)
+
+    def _closes(self, at: int) -> bool:
+        """Whether a bracket, a quotation mark or a tag ends before this character, or with it."""
+        sign, behind = self._at(at), self._at(at + 1)
+        if sign and sign in "\"'*_":
+            return not behind.isalnum() and not _POSSESSIVE.match(self.text, at)
+        return bool(sign) and (sign in _CLOSING or sign + behind == "</")
+
+    def _owns(self, at: int) -> bool:
+        """Whether this is the apostrophe of a plural, `the idiots' plan`, and ends no quotation."""
+        is_owner = _PLURAL_OWNER.match(self.text, at)
+        return bool(is_owner) and not _QUOTES.search(self.text, max(0, at - _FAR), at)
 
     def _joint(self, left: int, right: int) -> tuple[int, int] | None:
         """A hyphen, slash or possessive that lost the word it hung on."""
         before, after = self._at(left), self._at(right)
         if after and after in "'’" and (ending := _POSSESSIVE.match(self.text, right)):
             return right, ending.end()
+        if self._owns(right):
+            return right, right + 1
         if after and after in "-/" and self._at(right + 1).isalnum() and not before.isalnum():
             return right, right + 1
         if before and before in "-/" and not after.isalnum() and self._at(left - 1).isalnum():
             return left, left + 1
         return None
 
-    def _article(self, left: int, after: str) -> tuple[int, int] | None:
+    def _article(self, left: int, right: int) -> tuple[int, int] | None:
         """An article that lost its noun: `You are an idiot.`"""
-        if after and after not in _LINE + _STOPS + _COMMAS + _CLOSING:
+        after = self._at(right)
+        if after and after not in _LINE + _STOPS + _COMMAS and not self._closes(right):
             return None
         start = left
         while self._at(start).isalpha() and self.pieces[start]:
@@ -334,6 +362,8 @@ class _Draft:
 
     def _capitalise(self, at: int) -> None:
         while _is_gap(self._at(at)) or (self._at(at) and self._at(at) in _OPENING + "\"'*_"):
+            if self._closes(at):
+                return
             at = self._right(at + 1)
         word = _PLAIN_WORD.match(self.text, at)
         if word and all(self.pieces[at : word.end()]):
@@ -360,14 +390,19 @@ class _Draft:
         ):
             return
         following = _FIRST_WORD.match("".join(self.pieces[right : right + _NEAR]))
-        if following is None or not following[1][0].isalpha():
+        if following is None or not following[1][0].isalnum():
             return
         wanted = "an" if _sounds_like_vowel(following[1].lower()) else "a"
         if article.lower() != wanted:
-            self._put(start, left + 1, _cased(wanted, article[:1]))
+            like = following[1] if article[0].isupper() and len(following[1]) > 1 else ""
+            self._put(start, left + 1, _cased(wanted, like if like.isupper() else article[:1]))
 
 
+_FACE = re.compile(r"(?:[:;=]['^]?-?[()\[\]DPpOo]|[\U0001f300-\U0001faff])")
 _POSSESSIVE = re.compile(r"['’]s\b")
+_PLURAL_OWNER = re.compile(r"(?<=s)['’](?=[^\S\n]\w)", re.IGNORECASE)
+_FAR = 200  # characters in which the start of a quotation is sought
+_QUOTES = re.compile(r"(?<!\w)['‘](?=\w)")
 _PLAIN_WORD = re.compile(r"[a-z]+(?:['’][a-z]+)*(?![\w@/:]|[.\-_]\w)")
 
 
@@ -376,9 +411,9 @@ def _is_gap(character: str) -> bool:
 
 
 def _sounds_like_vowel(word: str) -> bool:
-    if word.startswith(_SILENT_H):
+    if word.startswith(_SILENT_H) or _SPOKEN_VOWEL.match(word):
         return True
-    return word[0] in "aeiou" and not word.startswith(_SPOKEN_Y)
+    return word[0] in "aeiou" and not _SPOKEN_Y.match(word)
 
 
 def _graded(replacement: str, text: str, span: Span) -> str:
@@ -395,7 +430,7 @@ def _cased(replacement: str, original: str) -> str:
     letters = [each for each in original if each.isalpha()]
     if len(letters) > 1 and all(map(str.isupper, letters)):
         return replacement.upper()
-    if original[:1].isupper():
+    if letters and letters[0].isupper():
         return replacement[:1].upper() + replacement[1:]
     return replacement
 

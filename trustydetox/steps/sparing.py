@@ -42,6 +42,7 @@ _NAMES = re.compile(
 _BEFORE_NAME = re.compile(
     r"(?:\b(?:aunt|uncle|cousin|brother|sister|grandpa|dear|named|called)|\b(?:Mrs?|Ms|Dr)\.) $"
 )
+_NEAR = 12  # characters of the longest of these and a space
 _BEFORE_NO_NAME = re.compile(r"\b(?:an?|such|you|your) $", re.IGNORECASE)
 _AFTER_NAME = re.compile(r" (?:said|says|told|asked|wrote|replied)\b")
 _WORD = re.compile(r"[\w'’]+")
@@ -144,10 +145,10 @@ def _named(namesakes: frozenset[str], text: str) -> list[Span]:
         Span(*run.span())
         for run in _NAMES.finditer(text)
         if any(word.casefold() in namesakes for word in run[0].split())
-        and not _BEFORE_NO_NAME.search(text, 0, run.start())
+        and not _BEFORE_NO_NAME.search(text, max(0, run.start() - _NEAR), run.start())
         and (
             len(run[0].split()) > 1
-            or _BEFORE_NAME.search(text, 0, run.start())
+            or _BEFORE_NAME.search(text, max(0, run.start() - _NEAR), run.start())
             or _AFTER_NAME.match(text, run.end())
         )
     ]
