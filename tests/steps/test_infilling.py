@@ -328,6 +328,10 @@ def test_a_text_of_twenty_thousand_words_takes_bounded_time() -> None:
         ("the <idiots>' plan", "people", "the people's plan"),
         ("he said 'the <idiots>' to us", "people", "he said 'the people' to us"),
         ("<'Idiot>,' she said", "yes", "Yes,' she said"),
+        ("an *<idiot>*!", "bad person", "a *bad person*!"),
+        ("such <a moron> here", "an bad person", "such a bad person here"),
+        ("thinking<, moron>?", "with", "thinking with?"),
+        ("mother<fucker>s", "person", "mother person s"),
     ],
 )
 def test_bad_comes_in_the_degree_of_what_it_replaces(text: str, new: str, said: str) -> None:

@@ -437,3 +437,21 @@ def test_a_share_is_near_a_tie_in_the_scale_of_the_weights() -> None:
 def test_a_share_outside_zero_to_one_is_refused(share: float) -> None:
     with pytest.raises(ConfigError, match="share must be in"):
         ShareOfStrongest(share=share)
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "masked"),
+    [
+        ("**you fool**, go", "fool**,", "fool"),
+        ("_you fool_", "fool_", "fool"),
+        ("so f***, go", "f***,", "f***"),
+        ("**you f***** go", "f*****", "f*****"),
+    ],
+)
+def test_what_ends_a_stressed_passage_is_not_part_of_its_last_word(
+    text: str, unit: str, masked: str
+) -> None:
+    start = text.index(unit)
+    attribution = Attribution(text, (Span(start, start + len(unit)),), (0.9,))
+    found = Threshold(threshold=0.5).mask(attribution)
+    assert [span.of(text) for span in found.masked] == [masked]

@@ -260,9 +260,9 @@ def _genders(text: str) -> set[bool]:
 
 _PRONOUN = re.compile(r"\b(?:he|him|his|himself|(?P<she>she|her|hers|herself))\b", re.IGNORECASE)
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
-# What ends a clause; a quotation mark or an asterisk that opens something doesn't.
-_SHUT = r"[.!?;:…)\]}”»\n]|[\"'’*\-–—](?!\w)|</|\Z"
-_ENDS = rf"[^\S\n]*(?:,|{_SHUT})"
+# What ends a clause; a quotation mark that opens something doesn't.
+_SHUT = r"[.!?;:…)\]}”»\n]|[\"'’\-–—](?!\w)|</|[☀-➿\U0001f300-\U0001faff]|\Z"
+_ENDS = rf"[*_]*[^\S\n]*(?:,|{_SHUT})"
 _ASKS = (
     "an?|the|is|are|was|were|be|am|such|my|your|our|their|of|to|and|or|but|because|with|from|than|as"
     "|very|being|seems?|seemed|becomes?|became|like|without|into|every"
@@ -284,7 +284,7 @@ _COMMON = (
     "|young|huge"
 )
 # A comma behind an adjective may part it from another; before one of these it ends the clause.
-_NEW_CLAUSE = r",[^\S\n]+(?:but|so|which|who|i|you|s?he|they|we|it)(?![\w'’])"
+_NEW_CLAUSE = r",[^\S\n]+(?:but|so|which|who|i|you|s?he|they|we|it|please|thanks|lol)(?![\w'’])"
 _DANGLING = re.compile(
     r"(?<![\w'’])(?:"
     rf"(?:{_ASKS})(?={_ENDS})"
@@ -292,8 +292,9 @@ _DANGLING = re.compile(
     rf"|y[ao][^\S\n]+(?:old|new|little|big))(?=[^\S\n]+(?:{_NO_NOUN})(?![\w'’]))"
     rf"|(?:of|to|with|by|from)(?=[^\S\n]+(?:{_NO_OBJECT})(?![\w'’]))"
     r"|(?<!kind )(?<!sort )(?<!type )of(?=[^\S\n]+(?:thing|person)(?![\w'’]))"
-    rf"|an?[^\S\n]+(?:(?:{_VERY})[^\S\n]+)?(?:{_COMMON})(?=[^\S\n]*(?:\(|{_SHUT})|{_NEW_CLAUSE})"
-    rf"|an?(?=[^\S\n]*\()"
+    rf"|(?:an?|such)[^\S\n]+(?:(?:{_VERY})[^\S\n]+)?[*_\"“‘]*(?:{_COMMON})"
+    rf"(?=[*_]*[^\S\n]*(?:\(|{_SHUT})|{_NEW_CLAUSE})"
+    r"|an?(?=[^\S\n]*(?:\(|#(?!\d)))|some(?=[^\S\n]+thing(?![\w'’]))"
     rf"|(?<![\w'’])(?:{_MODAL})(?:[^\S\n]+(?:{_BETWEEN}))?[^\S\n]+(?:is|are|was)(?=[^\S\n]+bad\b)"
     r"|(?<![\w'’] )(?<!\w, )(?:those|these|s?he|they|we)(?=[^\S\n]*[.!?])"
     r"|(?<=, )you(?=[^\S\n]*(?:[.!?]|\Z))"

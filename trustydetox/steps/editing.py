@@ -39,7 +39,7 @@ PASSAGE = 100
 """Most pieces of a passage, so that it fits into the network with its draft; longer texts are
 edited a few sentences at a time."""
 
-_WORD = re.compile(r"\w+(?:['’@$*\-]\w+)*|[^\w\s]")
+_WORD = re.compile(r"[^\W_]+(?:['’@$*\-_][^\W_]+)*|[^\w\s]|_")
 _STOP = frozenset(".!?…\n")
 
 

@@ -186,6 +186,8 @@ def _neighbours(text: str, span: Span) -> tuple[str, str]:
 _NEAR = 40
 _LAST_WORD = re.compile(r"([\w'’]+)\s*\Z")
 _FIRST_WORD = re.compile(r"\s*([\w'’]+)")
+_ARTICLE = re.compile(r"\ban?(\s+)(\w+)")
+_AFTER_ARTICLE = re.compile(r"\s*[*_\"“‘]*([\w'’]+)")
 
 _LINE = "\r\n"
 _STOPS = ".!?…"
@@ -214,10 +216,10 @@ class _Draft:
         """The text with a replacement for each span and what that makes necessary nearby."""
         jobs = _joined(self.text, list(zip(spans, replacements, strict=True)))
         for span, replacement in jobs:
-            put = _graded(replacement, self.text, span)
+            put = _ARTICLE.sub(_article_of, _graded(replacement, self.text, span))
             if put and not self._is_stressed(span):
                 put = _cased(put, span.of(self.text))
-            self._put(span.start, span.end, put)
+            self._put(span.start, span.end, self._parted(span, put))
             if put and put[-1:].casefold() != "s" and self._owns(span.end):
                 self._put(span.end, span.end + 1, self.text[span.end] + "s")
         for span, replacement in jobs:
@@ -225,6 +227,12 @@ class _Draft:
                 self._close(span)
             self._fix_article(span)
         return Rewrite(self.text, self._edits())
+
+    def _parted(self, span: Span, put: str) -> str:
+        """What is put in, with a space where it would run into a word beside it."""
+        left = " " if put[:1].isalnum() and self._at(span.start - 1).isalnum() else ""
+        right = " " if put[-1:].isalnum() and self._at(span.end).isalnum() else ""
+        return f"{left}{put}{right}"
 
     def _is_stressed(self, span: Span) -> bool:
         """Whether it begins with a capital that only stresses it: `what a Moron he is`."""
@@ -376,7 +384,7 @@ class _Draft:
         if _is_gap(self._at(right)) and not self.touched[right]:
             right = self._right(right + 1)
         left = self._left(span.start)
-        while _is_gap(self._at(left)):
+        while _is_gap(self._at(left)) or (self._at(left) and self._at(left) in '*_"“‘'):
             left = self._left(left)
         start = left
         while self._at(start).isalpha() and self.pieces[start]:
@@ -389,7 +397,7 @@ class _Draft:
             or not _is_gap(self._at(left + 1))
         ):
             return
-        following = _FIRST_WORD.match("".join(self.pieces[right : right + _NEAR]))
+        following = _AFTER_ARTICLE.match("".join(self.pieces[right : right + _NEAR]))
         if following is None or not following[1][0].isalnum():
             return
         wanted = "an" if _sounds_like_vowel(following[1].lower()) else "a"
@@ -414,6 +422,10 @@ def _sounds_like_vowel(word: str) -> bool:
     if word.startswith(_SILENT_H) or _SPOKEN_VOWEL.match(word):
         return True
     return word[0] in "aeiou" and not _SPOKEN_Y.match(word)
+
+
+def _article_of(match: re.Match[str]) -> str:
+    return ("an" if _sounds_like_vowel(match[2].lower()) else "a") + match[1] + match[2]
 
 
 def _graded(replacement: str, text: str, span: Span) -> str:

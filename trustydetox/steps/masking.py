@@ -281,9 +281,18 @@ def _core(text: str, unit: Span) -> Span | None:
             start, end = start + 1, end - (paired and text[end - 1] == text[start])
         elif _outer(text[end - 1]):
             end -= 1
+        elif closing := _emphasis(text, start, end):
+            end -= closing
         else:
             return Span(start, end) if any(map(_says, text[start:end])) else None
     return None
+
+
+def _emphasis(text: str, start: int, end: int) -> int:
+    """How many signs behind a word end what was stressed before it: `**you fool**`, not `f**`."""
+    sign = text[end - 1]
+    size = end - start - len(text[start:end].rstrip(sign))
+    return size if sign in "*_" and text.count(sign * size, 0, start) % 2 else 0
 
 
 def is_hollow(word: str) -> bool:
