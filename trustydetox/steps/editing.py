@@ -471,7 +471,7 @@ _FRAGMENT = re.compile(
     r"un|ll|ve|re|th|st|nd|rd|ed|ain|(?:is|did|does|was|were|are|could|would|should|has|have|had)n"
     r"|[b-hj-tv-z]"
 )
-_MARKS = frozenset('<>[](){}/\\`*_#|~=+"“”«»')
+_MARKS = frozenset('<>[](){}/\\`*_#|~=+-–—"“”«»')
 _LONE_I = re.compile(r"\bi\b")
 
 
