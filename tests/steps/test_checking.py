@@ -210,7 +210,7 @@ def test_numbers_addresses_and_negations_that_went_or_came_are_counted(
         ("such bad \U0001f602. don't be such naive, please. such good people, so bad", 2),
         ("an *bad*! a *bad* day. u r a naive lol", 2),
         (
-            "the most bad plan. the plan ever. the worst plan ever. the best ever. the plan ever made",
+            "the most bad plan. the plan ever. the worst plan ever. the best ever, ever made",
             2,
         ),
         ("It could are bad. Does it are bad? It didn't really are bad, but they are bad", 3),
