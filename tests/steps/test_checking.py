@@ -208,6 +208,10 @@ def test_numbers_addresses_and_negations_that_went_or_came_are_counted(
         ("<i>an</i> - well, an - well", 2),
         ("you're an #fail, a #1 fan, some thing, some things", 2),
         ("such bad \U0001f602. don't be such naive, please. such good people, so bad", 2),
+        ("It is just. They're even. He is just so. that was really", 3),
+        ("it's to brand us, it is to me, it is hard to say, known as etc", 3),
+        ("u r. that is ur. what is r. U R late", 2),
+        ("a bad bad plan and and so. What. So what. your fellow of us", 4),
         ("an *bad*! a *bad* day. u r a naive lol", 2),
         (
             "the most bad plan. the plan ever. the worst plan ever. the best ever, ever made",

@@ -102,12 +102,12 @@ class FactsKept:
 class Whole:
     """How many words the edits left dangling, which ask for a word that isn't there; none passes.
 
-    They are articles, prepositions, verb forms and the like right before a sign or the end,
-    articles and possessives (also with an `old`, `new`, `little` or `big`) right before a
-    preposition, a verb form or a conjunction, a preposition before some others, an `of thing`, a
-    `being that`, an article and a common adjective where the noun should come, a pronoun that is a
-    whole sentence, a `you` behind a comma with which a sentence ends, what `is no` or `is so`
-    before the next clause, and a quotation mark or a bracket without its fellow.
+    They are words that can't stand where the edit leaves them: an article, a preposition or a verb
+    form right before a sign or the end (also with an adverb, `is just.`), an article or a
+    possessive right before a preposition, a verb form or a conjunction, an article and a common
+    adjective where the noun should come, a pronoun that is a whole sentence, a modal verb before
+    `are bad`, the same word twice, a quotation mark or a bracket without its fellow, and a few
+    more that readers found (see `_DANGLING`).
     """
 
     name: str = "whole"
@@ -279,6 +279,7 @@ _MODAL = (
     "|let"
 )
 _BETWEEN = "it|this|that|they|he|she|you|really|just|not|never|always|even|probably"
+_DEGREE = "just|even|really|pretty|very|quite|rather|simply|as"
 _COMMON = (
     "bad|rude|wrong|unsuitable|naive|mean|ignorant|unkind|unpleasant|good|great|real|total|complete"
     "|young|huge"
@@ -288,7 +289,7 @@ _NEW_CLAUSE = r",[^\S\n]+(?:but|so|which|who|i|you|s?he|they|we|it|please|thanks
 _DANGLING = re.compile(
     r"(?<![\w'’])(?:"
     rf"(?:{_ASKS})(?={_ENDS})"
-    r"|(?:an?|the|(?:my|your|our|their)(?:[^\S\n]+(?:old|new|little|big))?"
+    r"|(?:an?|the|(?:my|your|our|their)(?:[^\S\n]+(?:old|new|little|big|fellow))?"
     rf"|y[ao][^\S\n]+(?:old|new|little|big))(?=[^\S\n]+(?:{_NO_NOUN})(?![\w'’]))"
     rf"|(?:of|to|with|by|from)(?=[^\S\n]+(?:{_NO_OBJECT})(?![\w'’]))"
     r"|(?<!kind )(?<!sort )(?<!type )of(?=[^\S\n]+(?:thing|person)(?![\w'’]))"
@@ -297,8 +298,12 @@ _DANGLING = re.compile(
     r"|the(?=[^\S\n]+most[^\S\n]+bad\b"
     r"|[^\S\n]+(?!\w*st\b|only\b)\w+[^\S\n]+ever(?:[^\S\n]*[.!?…\n]|\Z))"
     r"|an?(?=[^\S\n]*(?:\(|#(?!\d)))|some(?=[^\S\n]+thing(?![\w'’]))"
+    rf"|(?:is|are|was|were|am|it['’]s|(?:you|they|we)['’]re|i['’]m)[^\S\n]+(?:{_DEGREE})(?={_ENDS})"
+    r"|it(?:['’]s|[^\S\n]+(?:is|was))(?=[^\S\n]+to\b)|as(?=[^\S\n]+etc\b)"
+    rf"|(?<=\bu )r(?={_ENDS})|ur(?={_ENDS})"
+    r"|(?P<twice>\w{2,})(?=[^\S\n]+(?P=twice)(?![\w'’]))"
     rf"|(?<![\w'’])(?:{_MODAL})(?:[^\S\n]+(?:{_BETWEEN}))?[^\S\n]+(?:is|are|was)(?=[^\S\n]+bad\b)"
-    r"|(?<![\w'’] )(?<!\w, )(?:those|these|s?he|they|we)(?=[^\S\n]*[.!?])"
+    r"|(?<![\w'’] )(?<!\w, )(?:(?:those|these|s?he|they|we)(?=[^\S\n]*[.!?])|what(?=[^\S\n]*\.))"
     r"|(?<=, )you(?=[^\S\n]*(?:[.!?]|\Z))"
     r"|(?<!human )being(?=[^\S\n]+that(?![\w'’]))"
     r"|(?:(?<=\bis )|(?<=\bare )|(?<=\bwas )|(?<=\bwere )|(?<=n['’]t )|(?<=['’][sm] )"
