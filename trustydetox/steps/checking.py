@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from trustydetox.errors import ConfigError
 from trustydetox.records import Finding, Rewrite, Toxicity
 from trustydetox.roles import Scorer
+from trustydetox.steps.holes import dangling
 from trustydetox.steps.labels import labels_in
 from trustydetox.steps.sentences import LONG, said_in
 from trustydetox.steps.viewing import KnownWords, View
@@ -107,7 +108,7 @@ class Whole:
     possessive right before a preposition, a verb form or a conjunction, an article and a common
     adjective where the noun should come, a pronoun that is a whole sentence, a modal verb before
     `are bad`, the same word twice, a quotation mark or a bracket without its fellow, and a few
-    more that readers found (see `_DANGLING`).
+    more that readers found: see `trustydetox.steps.holes`.
     """
 
     name: str = "whole"
@@ -178,38 +179,6 @@ def _count(name: str, value: int) -> Finding:
     return Finding(name, value < 1, float(value), 1.0)
 
 
-def dangling(text: str) -> int:
-    """How many words of a text ask for another one where none can come any more.
-
-    A quotation mark or a bracket without its fellow counts as such a word.
-    """
-    return _unpaired(text) + sum(1 for _ in _DANGLING.finditer(text))
-
-
-def _unpaired(text: str) -> int:
-    """How many quotation marks and brackets have no fellow; smileys, inches and such aren't any."""
-    text = _NO_MARK.sub(lambda match: " " * len(match[0]), text)
-    depth: Counter[str] = Counter()
-    alone = 0
-    for match in _MARK.finditer(text):
-        mark = _FELLOW.get(match[0], match[0])
-        if match[0] in _EITHER:
-            at = match.start()
-            before, behind = text[max(0, at - 1) : at], text[at + 1 : at + 2]
-            opens = not before.strip() or before in _OPENS
-            if opens and not behind.strip():  # it stands apart from both
-                opens = not depth[mark]
-        else:
-            opens = match[0] in _OPENS
-        if opens and not (depth[mark] and match[0] in _EITHER):
-            depth[mark] += 1
-        elif not opens and depth[mark]:
-            depth[mark] -= 1
-        else:
-            alone += 1
-    return alone + depth.total()
-
-
 def _touched(rewrite: Rewrite, long: int) -> list[str]:
     """The sentences that an edit changed, and those beside a cut; of a short text the whole."""
     text = rewrite.text
@@ -260,67 +229,6 @@ def _genders(text: str) -> set[bool]:
 
 _PRONOUN = re.compile(r"\b(?:he|him|his|himself|(?P<she>she|her|hers|herself))\b", re.IGNORECASE)
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
-# What ends a clause; a quotation mark that opens something doesn't.
-_SHUT = r"[.!?;:…)\]}”»\n]|[\"'’\-–—](?!\w)|</|[☀-➿\U0001f300-\U0001faff]|\Z"
-_ENDS = rf"[*_]*[^\S\n]*(?:,|{_SHUT})"
-_ASKS = (
-    "an?|the|is|are|was|were|be|am|such|my|your|our|their|of|to|and|or|but|because|with|from|than|as"
-    "|very|being|seems?|seemed|becomes?|became|like|without|into|every"
-    "|(?:s?he|it|that|there|who|what|you|they|we|i)['’](?:s|re|m)"
-)
-_NO_NOUN = (
-    "an?|the|of|on|in|at|to|from|with|by|is|are|was|were|would|could|should|will|has|have|had|does|do"
-    "|did|and|or|but|because|who|up|out|off|away|behind|for|about|than|into|when|if|that"
-)
-_NO_OBJECT = "of|to|with|by|from|than|behind|is|are|was|were"
-_VERY = "very|really|so|pretty|absolute|complete|total|real|true|big|huge"
-_MODAL = (
-    "can|could|may|might|must|shall|should|will|would|gonna|do|does|did|(?:do|does|did|wo|could|would)n['’]t"
-    "|let"
-)
-_BETWEEN = "it|this|that|they|he|she|you|really|just|not|never|always|even|probably"
-_DEGREE = "just|even|really|pretty|very|quite|rather|simply|as"
-_COMMON = (
-    "bad|rude|wrong|unsuitable|naive|mean|ignorant|unkind|unpleasant|good|great|real|total|complete"
-    "|young|huge"
-)
-# A comma behind an adjective may part it from another; before one of these it ends the clause.
-_NEW_CLAUSE = r",[^\S\n]+(?:but|so|which|who|i|you|s?he|they|we|it|please|thanks|lol)(?![\w'’])"
-_DANGLING = re.compile(
-    r"(?<![\w'’])(?:"
-    rf"(?:{_ASKS})(?={_ENDS})"
-    r"|(?:an?|the|(?:my|your|our|their)(?:[^\S\n]+(?:old|new|little|big|fellow))?"
-    rf"|y[ao][^\S\n]+(?:old|new|little|big))(?=[^\S\n]+(?:{_NO_NOUN})(?![\w'’]))"
-    rf"|(?:of|to|with|by|from)(?=[^\S\n]+(?:{_NO_OBJECT})(?![\w'’]))"
-    r"|(?<!kind )(?<!sort )(?<!type )of(?=[^\S\n]+(?:thing|person)(?![\w'’]))"
-    rf"|(?:an?|such)[^\S\n]+(?:(?:{_VERY})[^\S\n]+)?[*_\"“‘]*(?:{_COMMON})"
-    rf"(?=[*_]*[^\S\n]*(?:\(|{_SHUT})|{_NEW_CLAUSE}|[^\S\n]+(?:lol|lmao|haha)\b)"
-    r"|the(?=[^\S\n]+most[^\S\n]+bad\b"
-    r"|[^\S\n]+(?!\w*st\b|only\b)\w+[^\S\n]+ever(?:[^\S\n]*[.!?…\n]|\Z))"
-    r"|an?(?=[^\S\n]*(?:\(|#(?!\d)))|some(?=[^\S\n]+thing(?![\w'’]))"
-    rf"|(?:is|are|was|were|am|it['’]s|(?:you|they|we)['’]re|i['’]m)[^\S\n]+(?:{_DEGREE})(?={_ENDS})"
-    r"|it(?:['’]s|[^\S\n]+(?:is|was))(?=[^\S\n]+to\b)|as(?=[^\S\n]+etc\b)"
-    rf"|(?<=\bu )r(?={_ENDS})|ur(?={_ENDS})"
-    r"|(?P<twice>\w{2,})(?=[^\S\n]+(?P=twice)(?![\w'’]))"
-    rf"|(?<![\w'’])(?:{_MODAL})(?:[^\S\n]+(?:{_BETWEEN}))?[^\S\n]+(?:is|are|was)(?=[^\S\n]+bad\b)"
-    r"|(?<![\w'’] )(?<!\w, )(?:(?:those|these|s?he|they|we)(?=[^\S\n]*[.!?])|what(?=[^\S\n]*\.))"
-    r"|(?<=, )you(?=[^\S\n]*(?:[.!?]|\Z))"
-    r"|(?<!human )being(?=[^\S\n]+that(?![\w'’]))"
-    r"|(?:(?<=\bis )|(?<=\bare )|(?<=\bwas )|(?<=\bwere )|(?<=n['’]t )|(?<=['’][sm] )"
-    r"|(?<=['’]re ))"
-    rf"(?:no(?={_ENDS})|so+(?={_ENDS}|[^\S\n]+(?:i|you|s?he|they|we|it)(?![\w'’])))"
-    r")",
-    re.IGNORECASE,
-)
-_FELLOW = {"(": ")", "[": "]", "{": "}", "“": "”", "«": "»", "‘": "'", "’": "'"}
-_OPENS = frozenset("([{“«‘")
-_EITHER = frozenset("\"'")
-_MARK = re.compile(r"[()\[\]{}“”«»\"]|(?<!\w)['‘](?=\w)|(?<=[^\s\w])['’](?!\w)|(?<=\w)['’](?!\w)")
-# Smileys, marks of a list (`a)`), inches and seconds.
-_NO_MARK = re.compile(
-    r"[:;=][\"'^]?-?[()\[\]{}]+|\([\-^]?[:;=](?!\w)|^[^\S\n]*\w{1,2}\)|(?<=\d)(?:[\"”]|'')",
-    re.MULTILINE,
-)
 _UNITS = (
     "[kmgt]?b|[mckµ]?m|[mk]?g|m?l|m?s|k?w|k?hz|lbs?|oz|ft|mph|km/h|hrs?|min"
     "|[ap]m|bn|k|st|nd|rd|th|x|px"

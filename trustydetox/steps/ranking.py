@@ -16,7 +16,7 @@ from trustydetox.errors import ConfigError, ModelError
 from trustydetox.records import MaskedText, Rewrite
 from trustydetox.roles import Infiller, Scorer
 from trustydetox.spans import Edit, Span
-from trustydetox.steps.checking import dangling
+from trustydetox.steps.holes import dangling
 from trustydetox.steps.sentences import sentences_in
 
 FEATURES = (

@@ -1,0 +1,123 @@
+"""What can't stand so: a word that asks for another, half a pair of quotation marks.
+
+English. Readers of rewrites gave the reason for each rule. Writers leave such things too, so that a
+check compares a text with what it was.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+
+def dangling(text: str) -> int:
+    """How many words of a text ask for another one where none can come any more.
+
+    A quotation mark or a bracket without its fellow counts as such a word.
+    """
+    return _unpaired(text) + sum(1 for _ in _DANGLING.finditer(text))
+
+
+def _unpaired(text: str) -> int:
+    """How many quotation marks and brackets have no fellow; smileys, inches and such aren't any."""
+    text = _NO_MARK.sub(lambda match: " " * len(match[0]), text)
+    depth: Counter[str] = Counter()
+    alone = 0
+    for match in _MARK.finditer(text):
+        mark = _FELLOW.get(match[0], match[0])
+        if match[0] in _EITHER:
+            at = match.start()
+            before, behind = text[max(0, at - 1) : at], text[at + 1 : at + 2]
+            opens = not before.strip() or before in _OPENS
+            if opens and not behind.strip():  # it stands apart from both
+                opens = not depth[mark]
+        else:
+            opens = match[0] in _OPENS
+        if opens and not (depth[mark] and match[0] in _EITHER):
+            depth[mark] += 1
+        elif not opens and depth[mark]:
+            depth[mark] -= 1
+        else:
+            alone += 1
+    return alone + depth.total()
+
+
+_GAP = r"[^\S\n]+"
+_BORDER = r"(?![\w'’])"  # where a word ends
+# What ends a clause; a quotation mark that opens something doesn't.
+_SHUT = r"[.!?;:…)\]}”»\n]|[\"'’\-–—](?!\w)|</|[☀-➿\U0001f300-\U0001faff]|\Z"
+_ENDS = rf"[*_]*[^\S\n]*(?:,|{_SHUT})"
+_ASKS = (
+    "an?|the|is|are|was|were|be|am|such|my|your|our|their|of|to|and|or|but|because|with|from|than|as"
+    "|very|being|seems?|seemed|becomes?|became|like|without|into|every|ur"
+    "|(?:s?he|it|that|there|who|what|you|they|we|i)['’](?:s|re|m)"
+)
+_NO_NOUN = (
+    "an?|the|of|on|in|at|to|from|with|by|is|are|was|were|would|could|should|will|has|have|had|does|do"
+    "|did|and|or|but|because|who|up|out|off|away|behind|for|about|than|into|when|if|that"
+)
+_NO_OBJECT = "of|to|with|by|from|than|behind|is|are|was|were"
+_SIZE = "old|new|little|big|fellow"
+_VERY = "very|really|so|pretty|absolute|complete|total|real|true|big|huge"
+_COMMON = (
+    "bad|rude|wrong|unsuitable|naive|mean|ignorant|unkind|unpleasant|good|great|real|total|complete"
+    "|young|huge"
+)
+_IS = r"is|are|was|were|am|it['’]s|(?:you|they|we)['’]re|i['’]m"
+_DEGREE = "just|even|really|pretty|very|quite|rather|simply|as"
+_MODAL = (
+    "can|could|may|might|must|shall|should|will|would|gonna|let|do|does|did"
+    "|(?:do|does|did|wo|could|would)n['’]t"
+)
+_BETWEEN = "it|this|that|they|he|she|you|really|just|not|never|always|even|probably"
+_SUBJECT = "i|you|s?he|they|we|it"
+# A comma behind an adjective may part it from another; before one of these it ends the clause.
+_NEW_CLAUSE = rf",{_GAP}(?:but|so|which|who|please|thanks|lol|{_SUBJECT}){_BORDER}"
+_RULES = (
+    # you are an. | what the, and so on
+    rf"(?:{_ASKS})(?={_ENDS})",
+    rf"(?<=\bu )r(?={_ENDS})",
+    # They escorted the out. | your fellow of the north | ya old of
+    rf"(?:an?|the|(?:my|your|our|their)(?:{_GAP}(?:{_SIZE}))?|y[ao]{_GAP}(?:{_SIZE}))"
+    rf"(?={_GAP}(?:{_NO_NOUN}){_BORDER})",
+    # she lost to behind us
+    rf"(?:of|to|with|by|from)(?={_GAP}(?:{_NO_OBJECT}){_BORDER})",
+    # a piece of thing | that's some thing
+    rf"(?<!kind )(?<!sort )(?<!type )of(?={_GAP}(?:thing|person){_BORDER})",
+    rf"some(?={_GAP}thing{_BORDER})",
+    # a complete naive. | such a bad, but | an *bad*!
+    rf"(?:an?|such){_GAP}(?:(?:{_VERY}){_GAP})?[*_\"“‘]*(?:{_COMMON})"
+    rf"(?=[*_]*[^\S\n]*(?:\(|{_SHUT})|{_NEW_CLAUSE}|{_GAP}(?:lol|lmao|haha)\b)",
+    # the most bad plan | the plan ever
+    rf"the(?={_GAP}most{_GAP}bad\b"
+    rf"|{_GAP}(?!\w*st\b|only\b)\w+{_GAP}ever(?:[^\S\n]*[.!?…\n]|\Z))",
+    # an (lol) | an #fail
+    r"an?(?=[^\S\n]*(?:\(|#(?!\d)))",
+    # It is just. | it's to brand us
+    rf"(?:{_IS}){_GAP}(?:{_DEGREE})(?={_ENDS})",
+    rf"it(?:['’]s|{_GAP}(?:is|was))(?={_GAP}to\b)",
+    # known as etc | as being that he was
+    rf"as(?={_GAP}etc\b)",
+    rf"(?<!human )being(?={_GAP}that{_BORDER})",
+    # It didn't really are bad.
+    rf"(?:{_MODAL})(?:{_GAP}(?:{_BETWEEN}))?{_GAP}(?:is|are|was)(?={_GAP}bad\b)",
+    # bad bad
+    rf"(?P<twice>\w{{2,}})(?={_GAP}(?P=twice){_BORDER})",
+    # Those. | What. | come here, you
+    r"(?<![\w'’] )(?<!\w, )(?:(?:those|these|s?he|they|we)(?=[^\S\n]*[.!?])|what(?=[^\S\n]*\.))",
+    r"(?<=, )you(?=[^\S\n]*(?:[.!?]|\Z))",
+    # He is no, he wins. | They're so you know.
+    r"(?:(?<=\bis )|(?<=\bare )|(?<=\bwas )|(?<=\bwere )|(?<=n['’]t )|(?<=['’][sm] )|(?<=['’]re ))"
+    rf"(?:no(?={_ENDS})|so+(?={_ENDS}|{_GAP}(?:{_SUBJECT}){_BORDER}))",
+)
+_DANGLING = re.compile(rf"(?<![\w'’])(?:{'|'.join(_RULES)})", re.IGNORECASE)
+
+_FELLOW = {"(": ")", "[": "]", "{": "}", "“": "”", "«": "»", "‘": "'", "’": "'"}
+_OPENS = frozenset("([{“«‘")
+_EITHER = frozenset("\"'")
+_MARK = re.compile(r"[()\[\]{}“”«»\"]|(?<!\w)['‘](?=\w)|(?<=[^\s\w])['’](?!\w)|(?<=\w)['’](?!\w)")
+# Smileys, marks of a list (`a)`), inches and seconds.
+_NO_MARK = re.compile(
+    r"[:;=][\"'^]?-?[()\[\]{}]+|\([\-^]?[:;=](?!\w)|^[^\S\n]*\w{1,2}\)|(?<=\d)(?:[\"”]|'')",
+    re.MULTILINE,
+)
