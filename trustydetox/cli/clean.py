@@ -272,12 +272,10 @@ def _started(
 ) -> Iterator[Detoxifier | Engine]:
     """The recipe's pipeline in this process, or in others."""
     from trustydetox.corpus.engines.actors import Actors
-    from trustydetox.corpus.engines.heap import return_large_blocks
     from trustydetox.corpus.engines.workers import Workers
     from trustydetox.recipes import build_recipe
 
     if engine == "local" and workers == 1 and seconds is None:
-        return_large_blocks()
         yield build_recipe(recipe)
         return
     start = Actors if engine == "ray" else Workers

@@ -12,7 +12,6 @@ from types import TracebackType
 from typing import Any, NamedTuple, TextIO, cast
 
 from trustydetox.corpus.engines.engine import Answer, Job, Jobs, answer_to
-from trustydetox.corpus.engines.heap import return_large_blocks
 from trustydetox.corpus.engines.results import Task
 from trustydetox.corpus.pacing import Told, unheard
 from trustydetox.detoxifier import Detoxifier
@@ -28,7 +27,6 @@ class _Actor:
     def __init__(self, make: Callable[[], Detoxifier]) -> None:
         self._make = make
         self._made: Detoxifier | None = None
-        return_large_blocks()
 
     def answer(self, tasks: Sequence[Task]) -> Answer:
         return answer_to(tasks, self._detoxifier)

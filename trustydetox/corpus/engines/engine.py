@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from trustydetox.corpus.engines.batching import PATIENCE
+from trustydetox.corpus.engines.heap import return_free_memory
 from trustydetox.corpus.engines.results import Task, result_line, result_lines
 from trustydetox.corpus.pacing import Told, unheard
 from trustydetox.detoxifier import Detoxifier
@@ -76,6 +77,7 @@ class InProcess:
         for start in range(0, len(tasks), JOB_TASKS):
             part = tasks[start : start + JOB_TASKS]
             parts.append(result_lines(self._detoxifier, part))
+            return_free_memory()
             told(_size(part))
         return b"".join(parts)
 
@@ -192,7 +194,9 @@ Answer = bytes | Failure
 def answer_to(tasks: Sequence[Task], detoxifier: Callable[[], Detoxifier]) -> Answer:
     """What a worker says to its tasks, and to none at all when `detoxifier` gave the pipeline."""
     try:
-        return result_lines(detoxifier(), tasks)
+        lines = result_lines(detoxifier(), tasks)
+        return_free_memory()
+        return lines
     except DetoxError as error:
         return Failure(type(error), str(error))
     except MemoryError:

@@ -5,20 +5,16 @@ from __future__ import annotations
 import ctypes
 import sys
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # numbers of mallopt(3)
-_TOP, _LARGE = 64 << 20, 4 << 20
 
+def return_free_memory() -> None:
+    """Have glibc give what was freed back to the system.
 
-def return_large_blocks() -> None:
-    """Have this process give freed blocks of four megabytes and more back to the system.
-
-    glibc by itself learns to keep ever larger ones, and between tensors of every size holes are
-    left into which none fits: the longer a run, the more memory. Costs one or two hundredths of
-    the time. Where the C library is another, nothing happens.
+    By itself it gives back only what is free at the heap's end. Between tensors of every size holes
+    are left into which few fit, and the longer a run, the more of them. Takes a few milliseconds.
+    Where the C library is another, nothing happens.
     """
     if sys.platform != "linux":
         return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_MMAP_THRESHOLD, _LARGE)
-        mallopt(_TRIM_THRESHOLD, _TOP)
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

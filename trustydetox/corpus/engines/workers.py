@@ -17,7 +17,6 @@ from multiprocessing.process import BaseProcess
 from types import TracebackType
 
 from trustydetox.corpus.engines.engine import Job, Jobs, answer_to
-from trustydetox.corpus.engines.heap import return_large_blocks
 from trustydetox.corpus.engines.results import Task
 from trustydetox.corpus.pacing import Told, unheard
 from trustydetox.detoxifier import Detoxifier
@@ -146,7 +145,6 @@ def _work(pipe: Connection, make: Callable[[], Detoxifier], count: int) -> None:
     # An interrupt goes to all processes of a terminal; this one's parent will see to it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    return_large_blocks()
 
     @cache
     def detoxifier() -> Detoxifier:
