@@ -69,6 +69,13 @@ def deleted(text: str) -> str:
         ("a <damn> 8 year old", "an 8 year old"),
         ("a <damn> 18", "an 18"),
         ("WAS A <DAMN> UGLY CAR", "WAS AN UGLY CAR"),
+        ("A <stupid> IT guy came", "An IT guy came"),
+        ("did a <stupid> 180 and a <stupid> 110", "did a 180 and a 110"),
+        ("a <stupid> onesie", "a onesie"),
+        ("a <stupid> unidirectional link", "a unidirectional link"),
+        ("This <freakin>' guy again", "This guy again"),
+        ("<Idiot>! **read the rules**", "**Read the rules**"),
+        ("list: <damn> \U0001f345 and", "list: \U0001f345 and"),
         ("We fed those <morons>' dogs", "We fed those dogs"),
         ("he said 'you <idiots>' to us", "he said 'you' to us"),
         ("Shut up, <idiot>!", "Shut up!"),  # the comma goes too

@@ -444,6 +444,9 @@ def test_a_share_outside_zero_to_one_is_refused(share: float) -> None:
     [
         ("**you fool**, go", "fool**,", "fool"),
         ("_you fool_", "fool_", "fool"),
+        ("* so idio* here", "idio*", "idio*"),
+        ("that cr*p is idio*", "idio*", "idio*"),
+        ("*a* and *b* idio*", "idio*", "idio*"),
         ("so f***, go", "f***,", "f***"),
         ("**you f***** go", "f*****", "f*****"),
     ],

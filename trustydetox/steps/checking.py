@@ -239,9 +239,8 @@ _FACT = re.compile(
     # Behind no such sign: else a long run of them is tried from each of its places.
     r"|(?<![\w.+\-])[\w.+\-]+@[\w\-]+\.[\w.\-]+"
     r"|(?:(?<![\w\-])-)?(?<![^\W_])[$€£]?\d+(?:[.,:/]\d+)*"
-    r"(?:%|°[cf]|"
-    + _UNITS
-    + r"|[^\S\n](?:[ap]m|kg|km|cm|mm|mph|km/h|lbs?|hrs?|[kmgt]b)(?!\w))?(?!\w)"
+    r"(?:%|°[cf]|" + _UNITS + r")?(?!\w)"
+    r"|(?<=\d )[ap]m(?!\w)|\b(?:kg|km|cm|mm|mph|km/h|lbs?|hrs?|[kmgt]b)\b"
     r"|\b(?:must|might|should|shall|ought)\b"
     r"|\b(?:good|great|nice|best|better|smart|wise|lovely|wonderful|excellent|beautiful|perfect"
     r"|intelligent|clever|brilliant|honest|brave|courageous|amazing|awesome|loves?|loved|agree[ds]?|underst(?:ands?|ood))\b"

@@ -28,6 +28,8 @@ def _unpaired(text: str) -> int:
         if match[0] in _EITHER:
             at = match.start()
             before, behind = text[max(0, at - 1) : at], text[at + 1 : at + 2]
+            if before.isdigit() and not depth[mark]:  # inches
+                continue
             opens = not before.strip() or before in _OPENS
             if opens and not behind.strip():  # it stands apart from both
                 opens = not depth[mark]
@@ -43,7 +45,7 @@ def _unpaired(text: str) -> int:
 
 
 _GAP = r"[^\S\n]+"
-_BORDER = r"(?![\w'’])"  # where a word ends
+_BORDER = r"(?![\w'’\-])"  # where a word ends
 # What ends a clause; a quotation mark that opens something doesn't.
 _SHUT = r"[.!?;:…)\]}”»\n]|[\"'’\-–—](?!\w)|</|[☀-➿\U0001f300-\U0001faff]|\Z"
 _ENDS = rf"[*_]*[^\S\n]*(?:,|{_SHUT})"
@@ -64,12 +66,10 @@ _COMMON = (
     "|young|huge"
 )
 _IS = r"is|are|was|were|am|it['’]s|(?:you|they|we)['’]re|i['’]m"
-_DEGREE = "just|even|really|pretty|very|quite|rather|simply|as"
-_MODAL = (
-    "can|could|may|might|must|shall|should|will|would|gonna|let|do|does|did"
-    "|(?:do|does|did|wo|could|would)n['’]t"
-)
-_BETWEEN = "it|this|that|they|he|she|you|really|just|not|never|always|even|probably"
+_DEGREE = "just|really|very|quite|rather|simply|as"
+_AUX = "can|could|may|might|must|shall|should|will|would|do|does|did|gonna"
+_NEVER = r"(?:can|could|should|would|must|might|wo|do|does|did)n?['’]t"
+_BETWEEN = "i|we|it|this|that|they|he|she|you|really|just|not|never|always|even|probably"
 _SUBJECT = "i|you|s?he|they|we|it"
 # A comma behind an adjective may part it from another; before one of these it ends the clause.
 _NEW_CLAUSE = rf",{_GAP}(?:but|so|which|who|please|thanks|lol|{_SUBJECT}){_BORDER}"
@@ -88,6 +88,9 @@ _RULES = (
     # a complete naive. | such a bad, but | an *bad*!
     rf"(?:an?|such){_GAP}(?:(?:{_VERY}){_GAP})?[*_\"“‘]*(?:{_COMMON})"
     rf"(?=[*_]*[^\S\n]*(?:\(|{_SHUT})|{_NEW_CLAUSE}|{_GAP}(?:lol|lmao|haha)\b)",
+    # be such bad person | such a little bad about it
+    rf"such(?={_GAP}(?:{_COMMON}){_GAP}(?:person|man|woman|guy|thing){_BORDER})",
+    rf"(?<=such )an?{_GAP}(?:little{_GAP})?(?:{_COMMON})(?={_GAP}(?:about|at|of|to|in){_BORDER})",
     # the most bad plan | the plan ever
     rf"the(?={_GAP}most{_GAP}bad\b"
     rf"|{_GAP}(?!\w*st\b|only\b)\w+{_GAP}ever(?:[^\S\n]*[.!?…\n]|\Z))",
@@ -100,7 +103,10 @@ _RULES = (
     rf"as(?={_GAP}etc\b)",
     rf"(?<!human )being(?={_GAP}that{_BORDER})",
     # It didn't really are bad.
-    rf"(?:{_MODAL})(?:{_GAP}(?:{_BETWEEN}))?{_GAP}(?:is|are|was)(?={_GAP}bad\b)",
+    rf"(?:(?:{_AUX}){_GAP}(?:{_BETWEEN})|gonna|let{_GAP}it|it{_GAP}(?:{_AUX})"
+    rf"|(?:{_NEVER})(?:{_GAP}(?:{_BETWEEN}))?){_GAP}(?:is|are|was|am)(?={_GAP}bad\b)",
+    # Are bad this, loser
+    rf"(?<![\w'’] )(?<!\w, )are(?={_GAP}bad\b)",
     # bad bad
     rf"(?P<twice>\w{{2,}})(?={_GAP}(?P=twice){_BORDER})",
     # Those. | What. | come here, you
@@ -116,8 +122,9 @@ _FELLOW = {"(": ")", "[": "]", "{": "}", "“": "”", "«": "»", "‘": "'", "
 _OPENS = frozenset("([{“«‘")
 _EITHER = frozenset("\"'")
 _MARK = re.compile(r"[()\[\]{}“”«»\"]|(?<!\w)['‘](?=\w)|(?<=[^\s\w])['’](?!\w)|(?<=\w)['’](?!\w)")
-# Smileys, marks of a list (`a)`), inches and seconds.
+# Smileys, marks of a list (`a)`), inches and seconds, apostrophes of words ('em, freakin').
 _NO_MARK = re.compile(
-    r"[:;=][\"'^]?-?[()\[\]{}]+|\([\-^]?[:;=](?!\w)|^[^\S\n]*\w{1,2}\)|(?<=\d)(?:[\"”]|'')",
+    r"(?<!\w)['’](?:em|til|cause|bout|\d\ds?)\b|(?<=[a-z]in)['’](?!\w)"
+    r"|[:;=][\"'^]?-?[()\[\]{}]+|\([\-^]?[:;=](?!\w)|^[^\S\n]*\w{1,2}\)|(?<=\d)''",
     re.MULTILINE,
 )

@@ -197,11 +197,13 @@ _CLOSING = ")]}”’»"
 _PAIRS = frozenset(("()", "[]", "{}", "“”", "‘’", "«»", '""', "''", "**", "__", "~~", "``"))
 _ARTICLES = frozenset(("a", "an"))
 _OF_MOST = frozenset(("the", "my", "your", "his", "her", "its", "our", "their"))
-_BETWEEN = re.compile(r"\s*(?:,?\s*(?:and|or|&)|,)\s*", re.IGNORECASE)
+_BETWEEN = re.compile(r"\s*+(?:(?:,\s*+)?(?:and|or|&)|,)\s*+", re.IGNORECASE)
 # Spoken with a vowel first though not written so, and the other way round.
 _SILENT_H = ("hour", "honest", "honor", "honour", "heir")
-_SPOKEN_Y = re.compile(r"uni(?!m|n|d|ll)|use|usu|uti|ubi|uk|eu|one(?![a-z])|once")
-_SPOKEN_VOWEL = re.compile(r"(?:8\d*|11|18)(?![\d,.]\d)")
+_SPOKEN_Y = re.compile(
+    r"uni(?!m[ap]|n|d(?!i[rm])|ll)|use|usu|uti|ubi|uk|eu|one(?:s|ness)?(?![a-z])|once|onesie|oneself"
+)
+_SPOKEN_VOWEL = re.compile(r"(?:8\d*|11|18)(?!\d)")
 
 
 class _Draft:
@@ -310,7 +312,7 @@ class _Draft:
             return left, left + 1
         if _is_gap(before) and _FACE.match(self.text, right):
             comma = self._left(left)
-            if comma >= 0 and self.text[comma] in _COMMAS:
+            if comma >= 0 and self.text[comma] == ",":
                 return comma, comma + 1
         if (
             tight
@@ -326,7 +328,8 @@ class _Draft:
         """Whether a bracket, a quotation mark or a tag ends before this character, or with it."""
         sign, behind = self._at(at), self._at(at + 1)
         if sign and sign in "\"'*_":
-            return not behind.isalnum() and not _POSSESSIVE.match(self.text, at)
+            behind = self.text[at:].lstrip(sign)[:1] if behind == sign else behind
+            return not behind.isalnum() and not _OF_A_WORD.match(self.text, at)
         return bool(sign) and (sign in _CLOSING or sign + behind == "</")
 
     def _owns(self, at: int) -> bool:
@@ -339,7 +342,7 @@ class _Draft:
         before, after = self._at(left), self._at(right)
         if after and after in "'’" and (ending := _POSSESSIVE.match(self.text, right)):
             return right, ending.end()
-        if self._owns(right):
+        if self._owns(right) or (right and _DROPPED_G.match(self.text, right)):
             return right, right + 1
         if after and after in "-/" and self._at(right + 1).isalnum() and not before.isalnum():
             return right, right + 1
@@ -402,13 +405,16 @@ class _Draft:
             return
         wanted = "an" if _sounds_like_vowel(following[1].lower()) else "a"
         if article.lower() != wanted:
-            like = following[1] if article[0].isupper() and len(following[1]) > 1 else ""
-            self._put(start, left + 1, _cased(wanted, like if like.isupper() else article[:1]))
+            is_loud = article.isupper() and span.of(self.text).isupper() and len(span) > 1
+            self._put(start, left + 1, wanted.upper() if is_loud else _cased(wanted, article[:1]))
 
 
 _FACE = re.compile(r"(?:[:;=]['^]?-?[()\[\]DPpOo]|[\U0001f300-\U0001faff])")
 _POSSESSIVE = re.compile(r"['’]s\b")
+# `'s`, and the apostrophe of freakin'.
+_OF_A_WORD = re.compile(r"['’]s\b|(?<=in)['’](?=[^\S\n]\w)", re.IGNORECASE)
 _PLURAL_OWNER = re.compile(r"(?<=s)['’](?=[^\S\n]\w)", re.IGNORECASE)
+_DROPPED_G = re.compile(r"(?<=[a-z]in)['’](?=[^\S\n]\w)", re.IGNORECASE)
 _FAR = 200  # characters in which the start of a quotation is sought
 _QUOTES = re.compile(r"(?<!\w)['‘](?=\w)")
 _PLAIN_WORD = re.compile(r"[a-z]+(?:['’][a-z]+)*(?![\w@/:]|[.\-_]\w)")

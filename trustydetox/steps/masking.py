@@ -291,8 +291,13 @@ def _core(text: str, unit: Span) -> Span | None:
 def _emphasis(text: str, start: int, end: int) -> int:
     """How many signs behind a word end what was stressed before it: `**you fool**`, not `f**`."""
     sign = text[end - 1]
+    if sign not in "*_":
+        return 0
     size = end - start - len(text[start:end].rstrip(sign))
-    return size if sign in "*_" and text.count(sign * size, 0, start) % 2 else 0
+    signs = re.escape(sign * size)
+    line = text[text.rfind("\n", 0, start) + 1 : start]
+    opened = len(re.findall(rf"(?<![\w*_]){signs}(?=\w)", line))
+    return size if opened > len(re.findall(rf"(?<=\w){signs}(?![\w*_])", line)) else 0
 
 
 def is_hollow(word: str) -> bool:
