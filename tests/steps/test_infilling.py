@@ -74,6 +74,7 @@ def deleted(text: str) -> str:
         ("a <stupid> onesie", "a onesie"),
         ("a <stupid> unidirectional link", "a unidirectional link"),
         ("This <freakin>' guy again", "This guy again"),
+        ("he said 'you <cretin>' to us", "he said 'you' to us"),
         ("<Idiot>! **read the rules**", "**Read the rules**"),
         ("list: <damn> \U0001f345 and", "list: \U0001f345 and"),
         ("We fed those <morons>' dogs", "We fed those dogs"),
@@ -316,8 +317,16 @@ def test_an_empty_batch_gives_an_empty_answer(
     assert infiller.infill([]) == []
 
 
-def test_a_text_of_twenty_thousand_words_takes_bounded_time() -> None:
-    text = "you, an idiot, and an idiot! " * 3_400
+@pytest.mark.parametrize(
+    "text",
+    [
+        "you, an idiot, and an idiot! " * 3_400,
+        "idiot " * 20_000 + "you",
+        "you " + "'" * 30_000 + "idiot" + "'" * 30_000,
+    ],
+    ids=["clauses", "nothing else", "pairs"],
+)
+def test_a_long_text_takes_bounded_time(text: str) -> None:
     masked = masked_at_words(text)
     started = time.process_time()
     Delete().infill([masked])
@@ -333,6 +342,8 @@ def test_a_text_of_twenty_thousand_words_takes_bounded_time() -> None:
         ("the <dumbest> plan ever", "first", "the first plan ever"),
         ("a <dumb> plan", "bad", "a bad plan"),
         ("the <idiots>' plan", "people", "the people's plan"),
+        ("the <idiots>' plan", "fools", "the fools' plan"),
+        ("a <freakin>' plan", "bad", "a bad plan"),  # no owner
         ("he said 'the <idiots>' to us", "people", "he said 'the people' to us"),
         ("<'Idiot>,' she said", "yes", "Yes,' she said"),
         ("an *<idiot>*!", "bad person", "a *bad person*!"),

@@ -22,10 +22,9 @@ class LessToxic:
     """Toxicity of the rewritten text by a second scorer; below `limit` passes.
 
     Of a text of `long` sentences or more only those count that an edit touched, the worst of them
-    for all. The others are as
-    the guide left them, as in a text that it found clean, and of many sentences one looks toxic to
-    any scorer by chance: of 420 rows of civil_comments_toxic_half 280 are mended if read whole, 288
-    so.
+    for all. The others are as the guide left them, as in a text that it found clean, and of many
+    sentences one looks toxic to any scorer by chance: of 420 rows of civil_comments_toxic_half 280
+    are mended if read whole, 288 so (with a limit of 0.5).
 
     scorer: one with other weights than the guide's, best of another architecture and trained on
         other rows. The guide chose the words to mask, so of its own faults it sees none.

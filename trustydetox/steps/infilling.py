@@ -189,6 +189,7 @@ _FIRST_WORD = re.compile(r"\s*([\w'’]+)")
 _ARTICLE = re.compile(r"\ban?(\s+)(\w+)")
 _AFTER_ARTICLE = re.compile(r"\s*[*_\"“‘]*([\w'’]+)")
 
+_SPACE = re.compile(r"\s")
 _LINE = "\r\n"
 _STOPS = ".!?…"
 _COMMAS = ",;:"
@@ -213,6 +214,9 @@ class _Draft:
         self.text = text
         self.pieces = list(text)
         self.touched = bytearray(len(text))
+        # Of emptied places, which stay so, one that is nearer to what is left.
+        self._before: dict[int, int] = {}
+        self._behind: dict[int, int] = {}
 
     def mended(self, spans: Sequence[Span], replacements: Sequence[str]) -> Rewrite:
         """The text with a replacement for each span and what that makes necessary nearby."""
@@ -222,13 +226,20 @@ class _Draft:
             if put and not self._is_stressed(span):
                 put = _cased(put, span.of(self.text))
             self._put(span.start, span.end, self._parted(span, put))
-            if put and put[-1:].casefold() != "s" and self._owns(span.end):
-                self._put(span.end, span.end + 1, self.text[span.end] + "s")
+            if put and self._is_apostrophe(span.end):
+                self._put(span.end, span.end + 1, self._owner(span, put))
         for span, replacement in jobs:
             if not replacement:
                 self._close(span)
             self._fix_article(span)
         return Rewrite(self.text, self._edits())
+
+    def _owner(self, span: Span, put: str) -> str:
+        """What comes for the apostrophe behind it: the fools' plan, the man's plan, a bad plan."""
+        if not span.of(self.text).casefold().endswith("s"):
+            return ""  # a dropped g
+        mark = self.text[span.end]
+        return mark if put.casefold().endswith("s") else f"{mark}s"
 
     def _parted(self, span: Span, put: str) -> str:
         """What is put in, with a space where it would run into a word beside it."""
@@ -257,14 +268,18 @@ class _Draft:
 
     def _left(self, at: int) -> int:
         """Where the nearest character before `at` is that will be there; -1 if none."""
-        at -= 1
-        while at >= 0 and not self.pieces[at]:
-            at -= 1
-        return at
+        return self._nearest(at - 1, -1, self._before)
 
     def _right(self, at: int) -> int:
-        while at < len(self.pieces) and not self.pieces[at]:
-            at += 1
+        return self._nearest(at, 1, self._behind)
+
+    def _nearest(self, at: int, step: int, known: dict[int, int]) -> int:
+        """From `at` on the first place that isn't emptied; what was walked over is jumped later."""
+        walked = []
+        while 0 <= at < len(self.pieces) and not self.pieces[at]:
+            walked.append(at)
+            at = known.get(at, at + step)
+        known.update(dict.fromkeys(walked, at))
         return at
 
     def _at(self, at: int) -> str:
@@ -272,18 +287,20 @@ class _Draft:
 
     def _close(self, span: Span) -> None:
         """Take out what a deleted span leaves orphaned, sign by sign, then see to the capital."""
-        while (orphan := self._orphan(span)) is not None:
+        space = _SPACE.search(self.text, span.end)
+        apart = space.start() if space else len(self.text)
+        while (orphan := self._orphan(span, apart)) is not None:
             self._put(*orphan)
         if span.of(self.text)[:1].isupper() and self._begins_sentence(span):
             self._capitalise(self._right(span.end))
 
-    def _orphan(self, span: Span) -> tuple[int, int] | None:
-        """The next range to take out beside a deleted span."""
+    def _orphan(self, span: Span, apart: int) -> tuple[int, int] | None:
+        """The next range to take out beside a deleted span, behind which a space is at `apart`."""
         left, right = self._left(span.start), self._right(span.end)
         before, after = self._at(left), self._at(right)
         inline = not before or before in _LINE  # nothing stands before on this line
         # A sign that stood apart from the span, such as `:)`, isn't its punctuation.
-        tight = not any(each.isspace() for each in self.text[span.end : right])
+        tight = right <= apart
         if _is_gap(after) and (inline or _is_gap(before) or before in _OPENING):
             return right, right + 1
         if _is_gap(before) and (
@@ -326,23 +343,19 @@ class _Draft:
 
     def _closes(self, at: int) -> bool:
         """Whether a bracket, a quotation mark or a tag ends before this character, or with it."""
-        sign, behind = self._at(at), self._at(at + 1)
-        if sign and sign in "\"'*_":
-            behind = self.text[at:].lstrip(sign)[:1] if behind == sign else behind
-            return not behind.isalnum() and not _OF_A_WORD.match(self.text, at)
-        return bool(sign) and (sign in _CLOSING or sign + behind == "</")
+        return bool(_CLOSES.match(self.text, at)) and not self._is_apostrophe(at)
 
-    def _owns(self, at: int) -> bool:
-        """Whether this is the apostrophe of a plural, `the idiots' plan`, and ends no quotation."""
-        is_owner = _PLURAL_OWNER.match(self.text, at)
-        return bool(is_owner) and not _QUOTES.search(self.text, max(0, at - _FAR), at)
+    def _is_apostrophe(self, at: int) -> bool:
+        """Whether it belongs to the word before, `idiots'` or `freakin'`, and ends no quotation."""
+        found = _APOSTROPHE.match(self.text, at)
+        return bool(found) and not _QUOTES.search(self.text, max(0, at - _FAR), at)
 
     def _joint(self, left: int, right: int) -> tuple[int, int] | None:
         """A hyphen, slash or possessive that lost the word it hung on."""
         before, after = self._at(left), self._at(right)
         if after and after in "'’" and (ending := _POSSESSIVE.match(self.text, right)):
             return right, ending.end()
-        if self._owns(right) or (right and _DROPPED_G.match(self.text, right)):
+        if self._is_apostrophe(right):
             return right, right + 1
         if after and after in "-/" and self._at(right + 1).isalnum() and not before.isalnum():
             return right, right + 1
@@ -411,10 +424,8 @@ class _Draft:
 
 _FACE = re.compile(r"(?:[:;=]['^]?-?[()\[\]DPpOo]|[\U0001f300-\U0001faff])")
 _POSSESSIVE = re.compile(r"['’]s\b")
-# `'s`, and the apostrophe of freakin'.
-_OF_A_WORD = re.compile(r"['’]s\b|(?<=in)['’](?=[^\S\n]\w)", re.IGNORECASE)
-_PLURAL_OWNER = re.compile(r"(?<=s)['’](?=[^\S\n]\w)", re.IGNORECASE)
-_DROPPED_G = re.compile(r"(?<=[a-z]in)['’](?=[^\S\n]\w)", re.IGNORECASE)
+_APOSTROPHE = re.compile(r"(?:(?<=s)|(?<=[a-z]in))['’](?=[^\S\n]\w)", re.IGNORECASE)
+_CLOSES = re.compile(rf"[{re.escape(_CLOSING)}]|</|(?!['’]s\b)([\"'*_])\1{{0,3}}+(?![^\W_])")
 _FAR = 200  # characters in which the start of a quotation is sought
 _QUOTES = re.compile(r"(?<!\w)['‘](?=\w)")
 _PLAIN_WORD = re.compile(r"[a-z]+(?:['’][a-z]+)*(?![\w@/:]|[.\-_]\w)")

@@ -175,7 +175,8 @@ class Attributed:
         rows (96.1 without), 86.7 of davidson's (84.3), and takes for toxic 3.4 % of the harmless
         ones (3.0), 14.7 (12.5), and 1.6 % of lm_self_dialogue (1.2).
 
-    Costs one pass of the attributor over the texts in question.
+    For thresholds of one half and more: under it a text in doubt may stand below a milder one that
+    isn't asked about. Costs one pass of the attributor over the texts in question.
     """
 
     scorer: Scorer
