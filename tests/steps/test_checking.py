@@ -152,6 +152,7 @@ def test_a_disguised_word_that_came_in_is_seen_in_the_detection_view() -> None:
         ("the moron lost her bag", "the moron", "she", 0),
         ("come at 5 pm", "5 pm", "5 am", 2),
         ("I lost 10 damn lbs", "damn ", "", 0),
+        ("they are cowards", "cowards", "brave", 1),
         ("it is -5 here", "-5", "5", 2),
         ("2-5 men", "men", "people", 0),
         ("the moron lost her bag", "the moron", "he", 1),

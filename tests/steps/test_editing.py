@@ -227,6 +227,7 @@ def test_a_neighbour_of_a_neighbour_goes_only_with_the_one_between() -> None:
         ('a "fool" b', (0, 1, 2, 3, 4)),
         ("- a\n\n- b", (1, 2, 3, 4)),
         ("a - b, well-known", (0, 1, 2, 2, 2)),
+        ("_a_ snake_case", (1, 2, 3, 4)),
     ],
 )
 def test_lines_and_marks_part_a_text_into_stretches(text: str, stretch: tuple[int, ...]) -> None:

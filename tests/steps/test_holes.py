@@ -42,6 +42,7 @@ from trustydetox.steps.holes import dangling
         ('b) my 27" screen is "new" stuff, it is 5\'10" high', 0),
         ('You", and "fool too', 2),
         ('he said " idiot " , " me', 1),
+        ('"a "b" c" (d (e))', 0),
         ("'Read it, he said. ‘You too", 2),
         ("'Read it', she didn't say. ‘Read’ it, «now» {so}", 0),
         ("You're… you are a naive (and I know it), an (lol)", 3),

@@ -35,9 +35,9 @@ def _unpaired(text: str) -> int:
                 opens = not depth[mark]
         else:
             opens = match[0] in _OPENS
-        if opens and not (depth[mark] and match[0] in _EITHER):
+        if opens:
             depth[mark] += 1
-        elif not opens and depth[mark]:
+        elif depth[mark]:
             depth[mark] -= 1
         else:
             alone += 1
@@ -93,7 +93,7 @@ _RULES = (
     rf"(?<=such )an?{_GAP}(?:little{_GAP})?(?:{_COMMON})(?={_GAP}(?:about|at|of|to|in){_BORDER})",
     # the most bad plan | the plan ever
     rf"the(?={_GAP}most{_GAP}bad\b"
-    rf"|{_GAP}(?!\w*st\b|only\b)\w+{_GAP}ever(?:[^\S\n]*[.!?…\n]|\Z))",
+    rf"|{_GAP}(?!\w*st\b)\w+{_GAP}ever(?:[^\S\n]*[.!?…\n]|\Z))",
     # an (lol) | an #fail
     r"an?(?=[^\S\n]*(?:\(|#(?!\d)))",
     # It is just. | it's to brand us
