@@ -357,3 +357,9 @@ def test_bad_comes_in_the_degree_of_what_it_replaces(text: str, new: str, said: 
     rewrite = mended(masked.text, masked.masked, [new])
     assert rewrite is not None
     assert rewrite.text == said
+
+
+def test_no_space_is_left_before_a_tag_that_closes() -> None:
+    rewrite = mended("<i>you idiot</i> <b>", [Span(7, 12)], [""])
+    assert rewrite is not None
+    assert rewrite.text == "<i>you</i> <b>"

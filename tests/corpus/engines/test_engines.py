@@ -18,7 +18,8 @@ import pytest
 
 from tests.fakes import NoisyScorer, WordScorer, detoxifier
 from trustydetox.corpus import clean_file
-from trustydetox.corpus.engines.engine import InProcess, Jobs
+from trustydetox.corpus.engines import engine
+from trustydetox.corpus.engines.engine import JOB_TASKS, InProcess, Jobs, answer_to
 from trustydetox.corpus.engines.results import Task
 from trustydetox.corpus.engines.workers import Workers
 from trustydetox.detoxifier import Detoxifier
@@ -235,3 +236,14 @@ def test_workers_die_with_a_killed_parent() -> None:
         process.kill()
         # The workers have the pipe too: it ends when the last of them does.
         process.communicate(timeout=30)
+
+
+def test_memory_goes_back_after_each_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(engine, "return_free_memory", lambda: told.append("back"))
+    plain = InProcess(detoxifier())
+    plain.submit(texts(*["ok"] * (JOB_TASKS + 1)))
+    assert len(plain.take().splitlines()) == JOB_TASKS + 1
+    assert told == ["back"] * 2
+    answer_to(texts("ok"), detoxifier)
+    assert told == ["back"] * 3
