@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.networks import tiny_editor, tiny_tokenizer
-from trustydetox.records import MaskedText
+from trustydetox.records import MaskedText, Veto
 from trustydetox.spans import Span, apply_edits
 from trustydetox.steps import editing
 from trustydetox.steps.editing import (
@@ -53,6 +53,8 @@ def test_words_and_signs_are_units() -> None:
         "id10t",
         "!",
     ]
+    text = "us&#8230; R&D &amp;"
+    assert [span.of(text) for span in words_in(text)] == ["us", "&#8230;", "R", "&", "D", "&amp;"]
 
 
 def test_the_words_of_masked_spans_must_go() -> None:
@@ -127,7 +129,15 @@ def test_a_stilted_word_is_never_put_in(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize(
     ("piece", "is_fragment"),
-    [("un", True), ("isn", True), ("s", True), ("is", False), ("i", False), ("under", False)],
+    [
+        ("un", True),
+        ("isn", True),
+        ("don", True),
+        ("s", True),
+        ("is", False),
+        ("i", False),
+        ("under", False),
+    ],
 )
 def test_what_begins_a_word_and_is_none_is_a_fragment(piece: str, is_fragment: bool) -> None:
     assert bool(editing._FRAGMENT.fullmatch(piece)) is is_fragment
@@ -228,11 +238,20 @@ def test_a_neighbour_of_a_neighbour_goes_only_with_the_one_between() -> None:
         ("- a\n\n- b", (1, 2, 3, 4)),
         ("a - b, well-known", (0, 1, 2, 2, 2)),
         ("_a_ snake_case", (1, 2, 3, 4)),
+        ("fool&#8230; & b", (0, 1, 2, 2)),
     ],
 )
 def test_lines_and_marks_part_a_text_into_stretches(text: str, stretch: tuple[int, ...]) -> None:
     one = MaskedText(text, (Span(0, len(text)),))
     assert passage_of(reader(), one, View.of).stretch == stretch
+
+
+def test_what_a_rule_spares_parts_a_text_too() -> None:
+    text = "that gay man and fool"
+    one = MaskedText(
+        text, (Span(17, 21),), vetoes=(Veto(Span(5, 8), "rule"), Veto(Span(9, 12), "rule"))
+    )
+    assert passage_of(reader(), one, View.of).stretch == (0, 1, 2, 3, 3)
 
 
 def test_a_run_of_changed_words_ends_with_its_line() -> None:

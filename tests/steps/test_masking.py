@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trustydetox.errors import ConfigError
-from trustydetox.records import Attribution, MaskedText
+from trustydetox.records import Attribution, MaskedText, Veto
 from trustydetox.roles import SteadyMasker
 from trustydetox.spans import Span
 from trustydetox.steps.masking import ShareOfStrongest, Terms, Threshold, load_words
@@ -194,14 +194,22 @@ ALLOWING = Threshold(threshold=0.5, budget=1.0, allow=frozenset({"GAY", "stupid 
     ("text", "spans"),
     [
         ("I am gay.", []),
-        ("gay idiot", ["idiot"]),  # at the border of a masked phrase it stays too
-        ("stupid gay idiot", ["stupid gay idiot"]),  # inside one it goes
+        ("gay idiot", ["idiot"]),
+        ("stupid gay idiot", ["stupid", "idiot"]),  # nor does it go with others
         ("a stupid question, stupid", ["stupid"]),  # a phrase of the list
         ("Stupid  Questions", ["Stupid"]),  # another word than the list's
     ],
 )
-def test_allowed_words_are_never_masked_alone(text: str, spans: list[str]) -> None:
+def test_allowed_words_are_never_masked(text: str, spans: list[str]) -> None:
     assert masked(text, ALLOWING) == spans
+
+
+def test_allowed_words_that_would_have_gone_are_vetoes() -> None:
+    text = "a gay stupid question, happy gay"
+    masker = Threshold(
+        threshold=0.5, allow=frozenset({"gay", "stupid question", "happy"}), deny=frozenset({"gay"})
+    )
+    assert masker.mask(attributed(text)).vetoes == (Veto(Span(6, 21), "allow-list"),)
 
 
 @pytest.mark.parametrize(

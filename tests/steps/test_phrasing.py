@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from tests.fakes import Deleter
-from trustydetox.records import MaskedText, Rewrite
+from trustydetox.records import MaskedText, Rewrite, Veto
 from trustydetox.spans import Edit, Span
 from trustydetox.steps.phrasing import Idioms
 from trustydetox.steps.viewing import KnownWords
@@ -96,6 +96,20 @@ def test_the_rest_of_a_text_is_left_to_the_other_infiller() -> None:
     [candidates] = Idioms(noting, KNOWN).infill([masked])
     assert candidates[0].text == "what, you bob"
     assert noting.asked == [["idiot"], ["hell", "idiot"]]
+
+
+def test_the_other_infiller_learns_what_a_rule_spares() -> None:
+    masked = masking("what the hell, gay idiot bob", "hell", "idiot")
+    masked = replace(masked, weights=(0.5, 1.0), vetoes=(Veto(Span(15, 18), "rule"),))
+    heard: list[MaskedText] = []
+
+    class Hearing(Deleter):
+        def infill(self, masked: Sequence[MaskedText], /) -> list[tuple[Rewrite, ...]]:
+            heard.extend(masked)
+            return super().infill(masked)
+
+    Idioms(Hearing(), KNOWN).infill([masked])
+    assert heard[0] == replace(masked, masked=masked.masked[1:], weights=(1.0,))
 
 
 class Widening:

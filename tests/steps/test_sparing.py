@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import pytest
 
 from trustydetox.errors import ConfigError
-from trustydetox.records import Attribution, MaskedText
+from trustydetox.records import Attribution, MaskedText, Veto
 from trustydetox.spans import Span
+from trustydetox.steps.masking import Threshold
 from trustydetox.steps.sparing import Sparing, contexts
 
 
@@ -38,10 +39,23 @@ def masked(text: str, *phrases: str, spare: tuple[str, ...]) -> tuple[list[str],
 @pytest.mark.parametrize(
     ("text", "phrases", "spare", "goes", "stays"),
     [
-        # A word for people stays alone and at the end of a phrase, not in the middle of one.
+        # A word for people stays wherever it stands in a phrase.
         ("so gay", ["gay"], "identity-terms", [], ["gay: identity-terms"]),
         ("a gay moron", ["gay moron"], "identity-terms", ["moron"], ["gay: identity-terms"]),
-        ("stupid gay moron", ["stupid gay moron"], "identity-terms", ["stupid gay moron"], []),
+        (
+            "stupid gay moron",
+            ["stupid gay moron"],
+            "identity-terms",
+            ["stupid", "moron"],
+            ["gay: identity-terms"],
+        ),
+        (
+            "dumb and a white old male or gay fool",
+            ["dumb and a white old male or gay fool"],
+            "identity-terms",
+            ["dumb", "old", "fool"],
+            ["and a white: identity-terms", "male or gay: identity-terms"],
+        ),
         ("He said “you idiot”, idiot", ["idiot"], "quotation", ["idiot"], ["idiot: quotation"]),
         (
             "the word 'idiot' and idiots' day",
@@ -108,6 +122,14 @@ def test_every_veto_names_the_first_rule_that_keeps_it() -> None:
     assert found == ([], ["gay: code", "gay: identity-terms"])
 
 
+def test_what_the_inner_masker_let_stand_stays_a_veto() -> None:
+    inner = Threshold(threshold=0.5, allow=frozenset({"fool"}))
+    text = "fool `gay`"
+    weights = Attribution(text, (Span(0, 4), Span(6, 9)), (0.9, 0.9))
+    vetoes = Sparing(masker=inner, spare=("code",)).mask(weights).vetoes
+    assert vetoes == (Veto(Span(0, 4), "allow-list"), Veto(Span(6, 9), "code"))
+
+
 def test_the_strongest_of_what_is_left_weighs_one() -> None:
     masker = Sparing(masker=Phrases(("moron", "gay")), spare=("identity-terms",))
     assert masker.mask(Attribution("moron, gay", (), ())).weights == (1.0,)
@@ -133,3 +155,10 @@ def test_many_masked_words_are_spared_each_by_what_touches_it() -> None:
 def test_a_phrase_that_touches_no_context_stays_whole_beside_one() -> None:
     # Next to a spared word `an` would stay behind with it.
     assert masked("`idiot` is an idiot", "an idiot", spare=("code",)) == (["an idiot"], [])
+
+
+@pytest.mark.parametrize(
+    "text", ["an Irish idiot", "Kenyans", "Native Americans", "my lady", "boys"]
+)
+def test_nations_and_both_genders_are_among_the_words_for_people(text: str) -> None:
+    assert contexts()["identity-terms"](text)

@@ -39,7 +39,7 @@ PASSAGE = 100
 """Most pieces of a passage, so that it fits into the network with its draft; longer texts are
 edited a few sentences at a time."""
 
-_WORD = re.compile(r"[^\W_]+(?:['’@$*\-_][^\W_]+)*|[^\w\s]|_")
+_WORD = re.compile(r"&#?\w+;|[^\W_]+(?:['’@$*\-_][^\W_]+)*|[^\w\s]|_")
 _STOP = frozenset(".!?…\n")
 
 
@@ -60,8 +60,9 @@ class Passage:
     words: where they are in the text; signs are words too.
     pieces: ids of each word's pieces, of its plain form where it is disguised.
     must_go: whether a masked span touches the word.
-    stretch: number of the stretch of a line that the word is in; marks of lines, of quotations and
-        of markup, which no edit takes along, are each one of their own.
+    stretch: number of the stretch of a line that the word is in; marks of lines, quotations
+        and markup, character references, and words that a rule spares, are each one of their own:
+        no edit takes them along.
     """
 
     words: tuple[Span, ...]
@@ -147,31 +148,37 @@ def passage_of(reader: Reader, masked: MaskedText, view: Callable[[str], View]) 
     """A text as one passage, however long."""
     text = masked.text
     words = words_in(text)
-    ends = [span.end for span in masked.masked]
-    goes = []
-    for word in words:
-        at = bisect_right(ends, word.start)
-        goes.append(at < len(ends) and masked.masked[at].start < word.end)
+    goes = _touched(words, masked.masked)
+    stays = _touched(words, [veto.span for veto in masked.vetoes])
     plain = [
         view(word.of(text)).text if flag else word.of(text)
         for word, flag in zip(words, goes, strict=True)
     ]
     # A lone surrogate, which the tokenizer refuses, reads as a question mark.
     readable = [word.encode("utf-8", "replace").decode() for word in plain]
-    return Passage(
-        tuple(words), tuple(reader.pieces(readable)), tuple(goes), tuple(_stretches(text, words))
-    )
+    stretches = _stretches(text, words, stays)
+    return Passage(tuple(words), tuple(reader.pieces(readable)), tuple(goes), tuple(stretches))
 
 
-def _stretches(text: str, words: Sequence[Span]) -> Iterator[int]:
+def _touched(words: Sequence[Span], spans: Sequence[Span]) -> list[bool]:
+    """Whether one of the disjoint spans, which are in order, overlaps each word."""
+    ends = [span.end for span in spans]
+    places = (bisect_right(ends, word.start) for word in words)
+    return [
+        at < len(spans) and spans[at].start < word.end
+        for word, at in zip(words, places, strict=True)
+    ]
+
+
+def _stretches(text: str, words: Sequence[Span], stays: Sequence[bool]) -> Iterator[int]:
     number = end = 0
-    was_mark = False
-    for word in words:
-        is_mark = word.of(text) in _MARKS
-        if is_mark or was_mark or "\n" in text[end : word.start]:
+    was_apart = False
+    for word, is_spared in zip(words, stays, strict=True):
+        is_apart = is_spared or _APART.fullmatch(text, word.start, word.end) is not None
+        if is_apart or was_apart or "\n" in text[end : word.start]:
             number += 1
         yield number
-        end, was_mark = word.end, is_mark
+        end, was_apart = word.end, is_apart
 
 
 def _cut(text: str, whole: Passage) -> Iterator[tuple[int, int]]:
@@ -468,10 +475,10 @@ _CLOSING = frozenset(".!?…")
 _PLAIN = re.compile(r"[a-z]+")
 # What begins a word in the vocabulary and is none: "un of sense", "isn t".
 _FRAGMENT = re.compile(
-    r"un|ll|ve|re|th|st|nd|rd|ed|ain|(?:is|did|does|was|were|are|could|would|should|has|have|had)n"
+    r"un|ll|ve|re|th|st|nd|rd|ed|ain|don|(?:is|did|does|was|were|are|could|would|should|has|have|had)n"
     r"|[b-hj-tv-z]"
 )
-_MARKS = frozenset('<>[](){}/\\`*_#|~=+-–—"“”«»')
+_APART = re.compile(r"[<>\[\](){}/\\`*_#|~=+\-–—\"“”«»]|&#?\w+;")
 _LONE_I = re.compile(r"\bi\b")
 
 

@@ -70,6 +70,7 @@ _DEGREE = "just|really|very|quite|rather|simply|as"
 _AUX = "can|could|may|might|must|shall|should|will|would|do|does|did|gonna"
 _NEVER = r"(?:can|could|should|would|must|might|wo|do|does|did)n?['’]t"
 _BETWEEN = "i|we|it|this|that|they|he|she|you|really|just|not|never|always|even|probably"
+_GENDER = "girl|woman|lady|boy|man"
 _SUBJECT = "i|you|s?he|they|we|it"
 # A comma behind an adjective may part it from another; before one of these it ends the clause.
 _NEW_CLAUSE = rf",{_GAP}(?:but|so|which|who|please|thanks|lol|{_SUBJECT}){_BORDER}"
@@ -107,6 +108,8 @@ _RULES = (
     rf"|(?:{_NEVER})(?:{_GAP}(?:{_BETWEEN}))?){_GAP}(?:is|are|was|am)(?={_GAP}bad\b)",
     # Are bad this, loser
     rf"(?<![\w'’] )(?<!\w, )are(?={_GAP}bad\b)",
+    # stop being a girl: what was an insult has become one of them
+    rf"(?:be|being|like)(?={_GAP}an?{_GAP}(?:{_GENDER}){_BORDER})",
     # bad bad
     rf"(?P<twice>\w{{2,}})(?={_GAP}(?P=twice){_BORDER})",
     # Those. | What. | come here, you

@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from trustydetox.errors import ConfigError
-from trustydetox.records import Attribution, MaskedText
+from trustydetox.records import Attribution, MaskedText, Veto
 from trustydetox.spans import Span
 from trustydetox.steps.labels import labels_in
 from trustydetox.steps.sentences import LONG, said_in
@@ -26,7 +26,7 @@ class Threshold:
         None masks nothing there.
     sure: in a text of `long` sentences or more this is the threshold, and `threshold` the floor.
         The more words there are, the more of them reach any weight by chance.
-    allow: words and phrases never masked at the border of a masked phrase, hence never alone.
+    allow: words and phrases never masked; those that would have been are vetoes, `allow-list`.
     deny: words and phrases always masked, whatever they weigh; neither budget nor `allow` saves
         them. Whether a text is looked at at all is the gate's choice, not the masker's.
 
@@ -74,22 +74,33 @@ class Threshold:
         labels = _Cover.of(text, labels_in(text))
         words = _words(attribution, labels)
         denied = [span for span in self._denied.find(text) if not labels.touches(span)]
-        named = self._allowed.find(text)
-        allowed = _never_alone(text, words, named)
+        allowed = self._allowed.find(text)
+        hollow = _hollow(text, words)
         threshold, floor = self._limits(text)
-        chosen = self._chosen(words, allowed, threshold, floor)
+        free = _untouched(words, _Cover.of(text, allowed))
+        chosen = self._chosen(free, hollow, self._most(len(words)), threshold, floor)
         chosen += _with_strength(denied, words, max(threshold, _EVEN))
         fixed = _Cover.of(text, denied)
         spans: list[Span] = []
         weights: list[float] = []
         for group in _groups(text, sorted(chosen)):
-            kept = _trimmed(group, allowed, fixed)
+            kept = _trimmed(group, hollow, fixed)
             if kept:
                 span = Span(kept[0][0].start, max(span.end for span, _ in kept))
-                spans.append(_addressed(text, span, named))
+                spans.append(_addressed(text, span, allowed))
                 weights.append(max(_EVEN, *(weight for _, weight in kept)))
         strongest = max(weights, default=1.0)
-        return MaskedText(text, tuple(spans), tuple(weight / strongest for weight in weights))
+        heavy = _Cover.of(text, (span for span, weight in words if weight >= threshold))
+        return MaskedText(
+            text,
+            tuple(spans),
+            tuple(weight / strongest for weight in weights),
+            tuple(
+                Veto(one, "allow-list")
+                for one in allowed
+                if heavy.touches(one) and not fixed.touches(one)
+            ),
+        )
 
     def is_near_tie(self, attribution: Attribution, margin: float, /) -> bool:
         """Whether weights that each move by up to `margin` could mask other spans."""
@@ -104,8 +115,9 @@ class Threshold:
         # Which words the budget leaves out, or which is the strongest, is a matter of order.
         text = attribution.text
         words = _words(attribution, _Cover.of(text, labels_in(text)))
-        allowed = _never_alone(text, words, self._allowed.find(text))
-        free = [weight for span, weight in words if not allowed.touches(span)]
+        allowed = _Cover.of(text, self._allowed.find(text))
+        said = _untouched(_untouched(words, allowed), _hollow(text, words))
+        free = [weight for _, weight in said]
         rivals = [weight for weight in free if weight >= threshold]
         if not rivals and floor is not None:
             rivals = [weight for weight in free if weight >= floor]
@@ -126,21 +138,21 @@ class Threshold:
     def _chosen(
         self,
         words: list[tuple[Span, float]],
-        allowed: _Cover,
+        hollow: _Cover,
+        most: int,
         threshold: float,
         floor: float | None,
     ) -> list[tuple[Span, float]]:
-        free = [word for word in words if not allowed.touches(word[0])]
-        strongest = sorted(free, key=lambda word: (-word[1], word[0]))
+        strongest = sorted(_untouched(words, hollow), key=lambda word: (-word[1], word[0]))
         reached = [word for word in strongest if word[1] >= threshold]
         if not reached and floor is not None:
             reached = [word for word in strongest[:1] if word[1] >= floor]
-        picked = reached[: self._most(len(words))]
+        picked = reached[:most]
         if not picked:
             return []
-        # Allowed words that weigh enough go only inside a masked phrase: see `_trimmed`.
-        inner = [word for word in words if word[1] >= threshold and allowed.touches(word[0])]
-        return picked + inner[: self._most(len(words)) - len(picked)]
+        # Hollow words that weigh enough go only inside a masked phrase: see `_trimmed`.
+        inner = [word for word in words if word[1] >= threshold and hollow.touches(word[0])]
+        return picked + inner[: most - len(picked)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,9 +266,10 @@ _HOLLOW = frozenset(
     a an the and or but if of to in on at by for with from as than is are was were be been am it
     its this that these those he she they we you i me him her them us my your his their our so
     do does did has have had will would can could should what who which how when where why there
-    here then
+    here then can't won't ain't
     """.split()
 )
+_CONTRACTED = re.compile(r"(?:n't|'(?:re|s|ll|ve|d|m))\Z")  # behind one of them
 # `you` between a sign and a span, and a sign behind the span.
 _YOU = re.compile(r"(?:\A|[,;.!?\n])[^\S\n]*(?P<you>you)[^\S\n]+\Z", re.IGNORECASE)
 _SIGN = re.compile(r"[^\S\n]*(?:[,.!?\n]|\Z)")
@@ -302,7 +315,12 @@ def _emphasis(text: str, start: int, end: int) -> int:
 
 def is_hollow(word: str) -> bool:
     """Whether it only holds a sentence together, or is a single letter: never masked alone."""
-    return word.casefold() in _HOLLOW or (len(word) == 1 and word.isalnum())
+    plain = word.casefold().replace("’", "'")
+    return (
+        plain in _HOLLOW
+        or _CONTRACTED.sub("", plain) in _HOLLOW
+        or (len(word) == 1 and word.isalnum())
+    )
 
 
 def _says(character: str) -> bool:
@@ -342,9 +360,13 @@ def _words(attribution: Attribution, labels: _Cover) -> list[tuple[Span, float]]
     ]
 
 
-def _never_alone(text: str, words: list[tuple[Span, float]], named: Iterable[Span]) -> _Cover:
-    """Where words are that go inside a masked phrase only: `named` ones and hollow ones."""
-    return _Cover.of(text, [*named, *(span for span, _ in words if is_hollow(span.of(text)))])
+def _hollow(text: str, words: list[tuple[Span, float]]) -> _Cover:
+    """Where words are that go inside a masked phrase only."""
+    return _Cover.of(text, (span for span, _ in words if is_hollow(span.of(text))))
+
+
+def _untouched(words: list[tuple[Span, float]], cover: _Cover) -> list[tuple[Span, float]]:
+    return [word for word in words if not cover.touches(word[0])]
 
 
 def _with_strength(
@@ -375,10 +397,10 @@ def _groups(text: str, words: list[tuple[Span, float]]) -> Iterator[list[tuple[S
 
 
 def _trimmed(
-    group: list[tuple[Span, float]], allowed: _Cover, fixed: _Cover
+    group: list[tuple[Span, float]], hollow: _Cover, fixed: _Cover
 ) -> list[tuple[Span, float]]:
-    """A group without the allowed words at its ends."""
+    """A group without the hollow words at its ends."""
     keep = [
-        at for at, (span, _) in enumerate(group) if fixed.touches(span) or not allowed.touches(span)
+        at for at, (span, _) in enumerate(group) if fixed.touches(span) or not hollow.touches(span)
     ]
     return group[keep[0] : keep[-1] + 1] if keep else []

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -87,8 +87,10 @@ def _without(masked: MaskedText, phrases: Sequence[tuple[Span, str]]) -> MaskedT
         for span, weight in zip(masked.masked, weights, strict=True)
         if not any(span.start < one.end and one.start < span.end for one, _ in phrases)
     ]
-    return MaskedText(
-        masked.text, tuple(span for span, _ in kept), tuple(weight for _, weight in kept)
+    return replace(
+        masked,
+        masked=tuple(span for span, _ in kept),
+        weights=tuple(weight for _, weight in kept),
     )
 
 

@@ -53,8 +53,8 @@ _SENTENCE = re.compile(r"[^.!?\n]+[.!?]*")
 class Sparing:
     """Masks what `masker` masks, but for words in the contexts named by `spare`.
 
-    A masked phrase loses such words at its ends, and one of nothing else goes unmasked; between
-    other words they stay masked. What was kept is in the `vetoes`, by the context's name.
+    A masked phrase loses such words, and falls into parts where they stood between others; one of
+    nothing else goes unmasked. What was kept joins the `vetoes`, by the context's name.
 
     spare: of `identity-terms` (words for groups of people), `quotation` (between double quotes or
         guillemets), `names` (of people, where such a word is an insult elsewhere),
@@ -82,17 +82,18 @@ class Sparing:
         masked = self.masker.mask(attribution)
         text = masked.text
         kept: list[tuple[Span, float]] = []
-        vetoes: dict[Span, str] = {}
+        vetoes = {veto.span: veto.rule for veto in masked.vetoes}
         weights = masked.weights or (1.0,) * len(masked.masked)
         contexts = {name: find(text) for name, find in self._contexts.items() if weights}
         for span, weight in zip(masked.masked, weights, strict=True):
-            left: Span | None = span
+            left = [span]
             for name, spared in contexts.items():
-                if left is not None:
-                    before, left = left, _without(text, left, _touching(left, spared))
-                    vetoes |= dict.fromkeys(_parted(text, before, left), name)
-            if left is not None:
-                kept.append((left, weight))
+                before, left = left, []
+                for one in before:
+                    pieces = _without(text, one, spared)
+                    vetoes |= dict.fromkeys(_between(text, one, pieces), name)
+                    left += pieces
+            kept += ((one, weight) for one in left)
         strongest = max((weight for _, weight in kept), default=1.0)
         return MaskedText(
             text,
@@ -160,18 +161,39 @@ def _touching(span: Span, spared: Sequence[Span]) -> list[Span]:
     return list(spared[first : bisect_left(spared, span.end, key=lambda one: one.start)])
 
 
-def _without(text: str, span: Span, spared: list[Span]) -> Span | None:
-    """The span without what is spared at its ends; None where nothing is left."""
-    if not spared:
-        return span
+def _without(text: str, span: Span, spared: Sequence[Span]) -> list[Span]:
+    """The parts of the span that aren't spared, without words that only held it together."""
+    touching = _touching(span, spared)
+    if not touching:
+        return [span]
     # What only held the phrase together doesn't stay behind alone.
-    hollow = (Span(*word.span()) for word in _WORD.finditer(text, span.start, span.end))
-    spared = [*spared, *(one for one in hollow if is_hollow(one.of(text)))]
-    start, end = span.start, span.end
+    hollow = [
+        one
+        for word in _WORD.finditer(text, span.start, span.end)
+        if is_hollow((one := Span(*word.span())).of(text))
+    ]
+    pieces = (_bare(text, piece, hollow) for piece in _outside(span, touching))
+    return [piece for piece in pieces if piece is not None]
+
+
+def _outside(span: Span, spared: Sequence[Span]) -> Iterator[Span]:
+    """The parts of `span` between and beside the disjoint spans, which are in order."""
+    start = span.start
+    for one in spared:
+        if start < one.start:
+            yield Span(start, one.start)
+        start = max(start, one.end)
+    if start < span.end:
+        yield Span(start, span.end)
+
+
+def _bare(text: str, span: Span, hollow: Sequence[Span]) -> Span | None:
+    """The span without signs and hollow words at its ends; None where nothing is left."""
+    start, end = _trimmed(text, span.start, span.end)
     changed = True
     while changed and start < end:
         changed = False
-        for one in spared:
+        for one in hollow:
             if one.start <= start < one.end:
                 start, changed = one.end, True
             if start < end <= one.end and one.start < end:
@@ -193,10 +215,9 @@ def _parts(character: str) -> bool:
     return character.isspace() or unicodedata.category(character)[0] == "P"
 
 
-def _parted(text: str, whole: Span, left: Span | None) -> Iterator[Span]:
+def _between(text: str, whole: Span, left: Sequence[Span]) -> Iterator[Span]:
     """What of `whole` isn't `left`, without the spaces between them."""
-    ends = (whole.end, whole.end) if left is None else (left.start, left.end)
-    for start, end in ((whole.start, ends[0]), (ends[1], whole.end)):
-        start, end = _trimmed(text, start, end)
+    for piece in _outside(whole, left):
+        start, end = _trimmed(text, piece.start, piece.end)
         if start < end:
             yield Span(start, end)
