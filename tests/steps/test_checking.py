@@ -150,6 +150,11 @@ def test_a_disguised_word_that_came_in_is_seen_in_the_detection_view() -> None:
         ("the moron paid", "the moron", "he", 1),  # nobody said that it was a man
         ("the moron paid", "the moron", "the person", 0),
         ("the moron lost her bag", "the moron", "she", 0),
+        # Nor does a group of people come that the text doesn't name, but for a man or a girl.
+        ("an idiot of a pole", "an idiot", "a Catholic", 1),
+        ("those idiots", "idiots", "women", 0),
+        ("stupid Mexicans", "stupid Mexicans", "Mexican", 0),
+        ("a Catholic idiot", "Catholic idiot", "man", 0),
         ("come at 5 pm", "5 pm", "5 am", 2),
         ("I lost 10 damn lbs", "damn ", "", 0),
         ("they are cowards", "cowards", "brave", 1),

@@ -14,6 +14,7 @@ from trustydetox.roles import Scorer
 from trustydetox.steps.holes import dangling
 from trustydetox.steps.labels import labels_in
 from trustydetox.steps.sentences import LONG, said_in
+from trustydetox.steps.sparing import contexts
 from trustydetox.steps.viewing import KnownWords, View
 
 
@@ -80,8 +81,8 @@ class FactsKept:
     Facts are numbers with their units, addresses, code between backticks, words that deny (`don't`
     and `do not` deny alike), words that limit (`must`, `might`) and plain praise or assent, which
     in place of an insult turns what was said into its opposite. So are the labels of a transcript,
-    and whether anybody spoken of is a he or a she where the text didn't say. Digits inside a word
-    aren't a number.
+    whether anybody spoken of is a he or a she where the text didn't say, and the group of people,
+    but for a man or a girl, that only the edits name. Digits inside a word aren't a number.
     """
 
     name: str = "facts-kept"
@@ -94,7 +95,9 @@ class FactsKept:
         if not rewrite.edits:
             return 0
         before, after = Counter(_facts(rewrite.original)), Counter(_facts(rewrite.text))
-        invented = _genders(rewrite.text) - _genders(rewrite.original)
+        invented = (_genders(rewrite.text) - _genders(rewrite.original)) | (
+            _groups(rewrite.text) - _groups(rewrite.original)
+        )
         return (before - after).total() + (after - before).total() + len(invented)
 
 
@@ -226,6 +229,13 @@ def _genders(text: str) -> set[bool]:
     return {match["she"] is not None for match in _PRONOUN.finditer(text)}
 
 
+def _groups(text: str) -> set[str]:
+    """The words for groups of people, without the s of the plural; genders are none."""
+    found = contexts()["identity-terms"](text)
+    return {span.of(text).casefold().removesuffix("s") for span in found} - _OF_A_GENDER
+
+
+_OF_A_GENDER = frozenset("boy girl lady ladie man men woman women male female".split())
 _PRONOUN = re.compile(r"\b(?:he|him|his|himself|(?P<she>she|her|hers|herself))\b", re.IGNORECASE)
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
 _UNITS = (
