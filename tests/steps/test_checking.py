@@ -155,6 +155,8 @@ def test_a_disguised_word_that_came_in_is_seen_in_the_detection_view() -> None:
         ("those idiots", "idiots", "women", 0),
         ("stupid Mexicans", "stupid Mexicans", "Mexican", 0),
         ("a Catholic idiot", "Catholic idiot", "man", 0),
+        ("RT @idiot: no", " @idiot", "", 1),
+        ("you @ssh0le", "@ssh0le", "fool", 0),  # a word in disguise
         ("come at 5 pm", "5 pm", "5 am", 2),
         ("I lost 10 damn lbs", "damn ", "", 0),
         ("they are cowards", "cowards", "brave", 1),

@@ -14,7 +14,7 @@ from trustydetox.roles import Scorer
 from trustydetox.steps.holes import dangling
 from trustydetox.steps.labels import labels_in
 from trustydetox.steps.sentences import LONG, said_in
-from trustydetox.steps.sparing import contexts
+from trustydetox.steps.sparing import HANDLE, contexts
 from trustydetox.steps.viewing import KnownWords, View
 
 
@@ -78,11 +78,12 @@ class NothingNew:
 class FactsKept:
     """How many facts the edits took out or brought in; none passes.
 
-    Facts are numbers with their units, addresses, code between backticks, words that deny (`don't`
-    and `do not` deny alike), words that limit (`must`, `might`) and plain praise or assent, which
-    in place of an insult turns what was said into its opposite. So are the labels of a transcript,
-    whether anybody spoken of is a he or a she where the text didn't say, and the group of people,
-    but for a man or a girl, that only the edits name. Digits inside a word aren't a number.
+    Facts are numbers with their units, addresses, users' names, code between backticks, words that
+    deny (`don't` and `do not` deny alike), words that limit (`must`, `might`) and plain praise or
+    assent, which in place of an insult turns what was said into its opposite. So are the labels of
+    a transcript, whether anybody spoken of is a he or a she where the text didn't say, and the
+    group of people, but for a man or a girl, that only the edits name. Digits inside a word aren't
+    a number.
     """
 
     name: str = "facts-kept"
@@ -243,8 +244,7 @@ _UNITS = (
     "|[ap]m|bn|k|st|nd|rd|th|x|px"
 )
 _FACT = re.compile(
-    r"`[^`\n]+`"
-    r"|\b(?:https?://|www\.)[^\s<>\"]+"
+    r"`[^`\n]+`|" + HANDLE + r"|\b(?:https?://|www\.)[^\s<>\"]+"
     # Behind no such sign: else a long run of them is tried from each of its places.
     r"|(?<![\w.+\-])[\w.+\-]+@[\w\-]+\.[\w.\-]+"
     r"|(?:(?<![\w\-])-)?(?<![^\W_])[$€£]?\d+(?:[.,:/]\d+)*"

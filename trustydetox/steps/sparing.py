@@ -27,10 +27,14 @@ _QUOTED = re.compile(
     r"“[^“”\n]+”|«[^«»\n]+»|(?<!\w)\"[^\"\n]+\"(?!\w)"
     r"|(?<!\w)(?:'\w+(?: \w+){0,3}'|‘\w+(?: \w+){0,3}’)(?!\w)"
 )
+HANDLE = r"(?<!\w)@(?-i:(?<=\bRT @)\w+|\w*(?:[a-z][A-Z]|_)\w*)"
+"""A user's name that is no disguised word, as `@sshole` is."""
+
 _CODE = re.compile(
-    r"```.*?```|`[^`\n]+`|\b(?:https?://|www\.)\S+"
+    r"```.*?```|`[^`\n]+`|\b(?:https?://|www\.)\S+|"
+    + HANDLE
     # Behind no such sign: else a long run of them is tried from each of its places.
-    r"|(?<![\w.+-])[\w.+-]+@[\w-]+\.\w[\w.]*",
+    + r"|(?<![\w.+-])[\w.+-]+@[\w-]+\.\w[\w.]*",
     re.DOTALL,
 )
 # A run of capitalised words and initials that begins with no pronoun, article or the like.
@@ -59,7 +63,7 @@ class Sparing:
     spare: of `identity-terms` (words for groups of people), `quotation` (between double quotes or
         guillemets), `names` (of people, where such a word is an insult elsewhere),
         `counter-speech` (a sentence that objects to a word), `medical` and `legal` (terms of the
-        trade), `code` (fences, backticks, addresses).
+        trade), `code` (fences, backticks, addresses, users' names behind `@`).
     """
 
     masker: Masker
