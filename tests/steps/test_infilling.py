@@ -337,6 +337,12 @@ def test_a_long_text_takes_bounded_time(text: str) -> None:
     ("text", "new", "said"),
     [
         ("the <dumbest> plan ever", "bad", "the worst plan ever"),
+        ("YOUR  MOST <STUPID> PLAN", "bad", "YOUR  WORST PLAN"),
+        ("most <stupid> plans", "bad", "most bad plans"),  # of them
+        ("the most <stupid> plan", "naive", "the most naive plan"),
+        ("it is more <stupid> than that", "bad", "it is worse than that"),
+        ("even more <stupid>!", "bad", "even worse!"),
+        ("more <stupid> plans", "bad", "more bad plans"),
         ("Your <DUMBEST> plan", "bad", "Your WORST plan"),
         ("a <pest> of a plan", "bad", "a bad of a plan"),  # ends like one, and is none
         ("the <dumbest> plan ever", "first", "the first plan ever"),

@@ -14,7 +14,7 @@ from trustydetox.spans import Edit, Span
 from trustydetox.steps.phrasing import Idioms
 from trustydetox.steps.viewing import KnownWords
 
-KNOWN = KnownWords.of(["idiot", "thug", "damn"])
+KNOWN = KnownWords.of(["idiot", "thug", "damn", "stupid"])
 
 
 @dataclass
@@ -52,6 +52,8 @@ def masking(text: str, *words: str) -> MaskedText:
         ("What the hell is that?", "hell", "What is that?"),
         ("it is cold as hell.", "hell", "it is cold."),
         ("a pain in the ass", "ass", "a nuisance"),
+        ("The Most  stupid plan", "stupid", "The worst plan"),
+        ("it is more stupid than that", "stupid", "it is worse than that"),
         ("for fuck’s sake, go", "fuck", "for goodness' sake, go"),
         ("laughing her ass off", "ass", "laughing"),
         ("fuck it, we fucked it up", "fuck", "forget it, we messed it up"),

@@ -92,6 +92,8 @@ _RULES = (
     # be such bad person | such a little bad about it
     rf"such(?={_GAP}(?:{_COMMON}){_GAP}(?:person|man|woman|guy|thing){_BORDER})",
     rf"(?<=such )an?{_GAP}(?:little{_GAP})?(?:{_COMMON})(?={_GAP}(?:about|at|of|to|in){_BORDER})",
+    # The most. | Could you be any more?
+    rf"(?:(?<=\bthe )most|(?<=\bany )more|(?<=\beven )more)(?={_ENDS})",
     # the most bad plan | the plan ever
     rf"the(?={_GAP}most{_GAP}bad\b"
     rf"|{_GAP}(?!\w*st\b)\w+{_GAP}ever(?:[^\S\n]*[.!?…\n]|\Z))",

@@ -198,6 +198,12 @@ _CLOSING = ")]}”’»"
 _PAIRS = frozenset(("()", "[]", "{}", "“”", "‘’", "«»", '""', "''", "**", "__", "~~", "``"))
 _ARTICLES = frozenset(("a", "an"))
 _OF_MOST = frozenset(("the", "my", "your", "his", "her", "its", "our", "their"))
+_DEGREE = re.compile(
+    rf"(?<![\w'’])(?:(?:{'|'.join(sorted(_OF_MOST))})[^\S\n]+(?P<most>most)|(?P<more>more))[^\S\n]+\Z",
+    re.IGNORECASE,
+)
+# `more` of a quality rather than of things.
+_ENDS_MORE = re.compile(r"[^\S\n]*(?:[.,;!?)\n]|\Z|(?:than|every|now)\b)")
 _BETWEEN = re.compile(r"\s*+(?:(?:,\s*+)?(?:and|or|&)|,)\s*+", re.IGNORECASE)
 # Spoken with a vowel first though not written so, and the other way round.
 _SILENT_H = ("hour", "honest", "honor", "honour", "heir")
@@ -220,9 +226,9 @@ class _Draft:
 
     def mended(self, spans: Sequence[Span], replacements: Sequence[str]) -> Rewrite:
         """The text with a replacement for each span and what that makes necessary nearby."""
-        jobs = _joined(self.text, list(zip(spans, replacements, strict=True)))
+        jobs = _graded(self.text, _joined(self.text, list(zip(spans, replacements, strict=True))))
         for span, replacement in jobs:
-            put = _ARTICLE.sub(_article_of, _graded(replacement, self.text, span))
+            put = _ARTICLE.sub(_article_of, replacement)
             if put and not self._is_stressed(span):
                 put = _cased(put, span.of(self.text))
             self._put(span.start, span.end, self._parted(span, put))
@@ -445,13 +451,24 @@ def _article_of(match: re.Match[str]) -> str:
     return ("an" if _sounds_like_vowel(match[2].lower()) else "a") + match[1] + match[2]
 
 
-def _graded(replacement: str, text: str, span: Span) -> str:
-    """`bad` in the degree of what it replaces: `the dumbest plan ever`, and no `pest`."""
-    is_most = (
-        span.of(text).casefold().endswith("est")
-        and _neighbours(text, span)[0].casefold() in _OF_MOST
-    )
-    return "worst" if replacement == "bad" and is_most else replacement
+def _graded(text: str, jobs: Sequence[tuple[Span, str]]) -> list[tuple[Span, str]]:
+    """`bad` in the degree of what it replaces: `the dumbest plan`, `the most stupid plan`."""
+    graded: list[tuple[Span, str]] = []
+    end = 0  # of the job before
+    for span, replacement in jobs:
+        if replacement == "bad":
+            if degree := _DEGREE.search(text, max(end, span.start - _NEAR), span.start):
+                word, put = ("most", "worst") if degree["most"] else ("more", "worse")
+                if degree["most"] or _ENDS_MORE.match(text, span.end):
+                    span, replacement = Span(degree.start(word), span.end), put
+            elif (
+                span.of(text).casefold().endswith("est")
+                and _neighbours(text, span)[0].casefold() in _OF_MOST
+            ):
+                replacement = "worst"
+        graded.append((span, replacement))
+        end = span.end
+    return graded
 
 
 def _cased(replacement: str, original: str) -> str:
