@@ -65,7 +65,7 @@ def main() -> None:
         "overload": lambda: serving.overload(asked.rows),
         "soak": lambda: serving.soak(asked.soak_minutes),
         "wrapper": tuning.wrapper,
-        "qlora-memory": tuning.memory,
+        "methods": tuning.methods,
         "export": exporting.peak,
     }
     unknown = set(asked.names) - set(benchmarks)

@@ -1,4 +1,4 @@
-"""Fine-tuning: what the wrapper costs beside TRL's own trainer, and how much memory QLoRA takes."""
+"""Fine-tuning: what the wrapper costs beside TRL's trainer, and QLoRA beside LoRA and all weights."""
 
 from __future__ import annotations
 
@@ -62,37 +62,80 @@ def wrapper() -> list[Found]:
     ]  # fmt: skip
 
 
-def memory() -> list[Found]:
-    """Peak memory of a process that tunes a model of OPT-350m's shape by its preset."""
+def methods() -> list[Found]:
+    """Peak memory and speed of the preset on OPT-350m's shape, and of LoRA and of all weights.
+
+    On a GPU where there is one: then its memory counts, and rows go by the eight.
+    """
+    import torch
+
+    on_gpu = torch.cuda.is_available()
+    steps, batch = (20, 8) if on_gpu else (3, 1)
+    rest = ("--max_steps", str(steps), "--per_device_train_batch_size", str(batch))
+    memory: dict[str, list[float]] = {name: [] for name in METHODS}
+    speed: dict[str, list[float]] = {name: [] for name in METHODS}
     with TemporaryDirectory() as folder:
         base = Path(folder) / "base"
         save_opt_350m(base, Path(folder) / "adapter")
-        done = subprocess.run(
-            [sys.executable, "-c", _TUNE, str(base), f"{folder}/out"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        for _ in range(3):
+            for name, options in METHODS.items():
+                done = subprocess.run(
+                    [sys.executable, "-c", _TUNE, str(base), f"{folder}/out", *rest, *options]
+                    + ([] if on_gpu else ["--use_cpu"]),
+                    capture_output=True,
+                    text=True,
+                    check=True,
+                )
+                peak, seconds = map(float, done.stdout.split()[-2:])
+                memory[name].append(peak / 1024)
+                speed[name].append((steps - 1) * batch * 512 / seconds)
+    place = torch.cuda.get_device_name() if on_gpu else "the processor"
+    how = f"{steps} steps of {batch} x 512 tokens, random weights, on {place}, in turns"
     return [
-        Found("peak memory of QLoRA on OPT-350m's shape", "MiB",
-              Spread.of([int(done.stdout.split()[-1]) / 1024]), "<= 3072",
-              "preset opt-350m-qlora, two steps of a row of 512 tokens, random weights")
+        *(
+            Found(f"peak memory of {name} on OPT-350m's shape", "MiB", Spread.of(memory[name]),
+                  "<= 3072" if name == "QLoRA" and not on_gpu else "", how)
+            for name in METHODS
+        ),
+        *(
+            Found(f"speed of {name} on OPT-350m's shape", "tokens per second",
+                  Spread.of(speed[name]), "", how)
+            for name in METHODS
+        ),
     ]  # fmt: skip
 
 
-# One piece per letter: a row of 512 of them is a row of the longest that the preset takes.
+METHODS = {
+    "QLoRA": (),
+    "LoRA": ("--load_in_4bit", "false"),
+    "full fine-tuning": ("--load_in_4bit", "false", "--use_peft", "false"),
+}
+"""Name -> what it changes in the preset `opt-350m-qlora`."""
+
+# One piece per letter: a row of 512 of them is a row of the longest that the preset takes. The
+# first step warms up.
 _TUNE = """
-import sys
+import sys, time, torch
 from benchmarks.machine import peak_kib
 from datasets import Dataset
+from transformers import TrainerCallback
 from trustydetox.training import build_trainer, read_settings
-base, out = sys.argv[1:]
+base, out, *options = sys.argv[1:]
 settings = read_settings("opt-350m-qlora", ["--model_name_or_path", base, "--output_dir", out,
-    "--use_cpu", "--max_steps", "2", "--save_strategy", "no", "--disable_tqdm", "true"])
-texts = Dataset.from_dict({"text": ["a" * 600] * 4})
-trainer = build_trainer(base, texts, args=settings.args,
-    quantization_config=settings.quantization, peft_config=settings.lora)
+    "--save_strategy", "no", "--disable_tqdm", "true", *options])
+ends = []
+class Clock(TrainerCallback):
+    def on_step_end(self, args, state, control, **kwargs):
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        ends.append(time.perf_counter())
+args = settings.args
+texts = Dataset.from_dict({"text": ["a" * 600] * (args.max_steps * args.train_batch_size)})
+trainer = build_trainer(base, texts, args=args, quantization_config=settings.quantization,
+    peft_config=settings.lora, callbacks=[Clock()])
 trainer.train()
-assert trainer.state.num_input_tokens_seen in (0, 1024), trainer.state.num_input_tokens_seen
-print(peak_kib())
+assert len(ends) == args.max_steps, len(ends)
+on_gpu = torch.cuda.is_available() and not args.use_cpu
+peak = torch.cuda.max_memory_allocated() / 1024 if on_gpu else peak_kib()
+print(peak, ends[-1] - ends[0])
 """
