@@ -1,4 +1,4 @@
-"""Fine-tuning: what the wrapper costs beside TRL's trainer, and QLoRA beside LoRA and all weights."""
+"""Fine-tuning: what the wrapper costs beside TRL's trainer; QLoRA beside LoRA and all weights."""
 
 from __future__ import annotations
 

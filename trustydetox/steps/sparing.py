@@ -170,13 +170,7 @@ def _without(text: str, span: Span, spared: Sequence[Span]) -> list[Span]:
     touching = _touching(span, spared)
     if not touching:
         return [span]
-    # What only held the phrase together doesn't stay behind alone.
-    hollow = [
-        one
-        for word in _WORD.finditer(text, span.start, span.end)
-        if is_hollow((one := Span(*word.span())).of(text))
-    ]
-    pieces = (_bare(text, piece, hollow) for piece in _outside(span, touching))
+    pieces = (_bare(text, piece) for piece in _outside(span, touching))
     return [piece for piece in pieces if piece is not None]
 
 
@@ -191,18 +185,21 @@ def _outside(span: Span, spared: Sequence[Span]) -> Iterator[Span]:
         yield Span(start, span.end)
 
 
-def _bare(text: str, span: Span, hollow: Sequence[Span]) -> Span | None:
-    """The span without signs and hollow words at its ends; None where nothing is left."""
+def _bare(text: str, span: Span) -> Span | None:
+    """The span without signs and hollow words at its ends; None where nothing is left.
+
+    What only held the phrase together doesn't stay behind alone.
+    """
     start, end = _trimmed(text, span.start, span.end)
-    changed = True
-    while changed and start < end:
-        changed = False
-        for one in hollow:
-            if one.start <= start < one.end:
-                start, changed = one.end, True
-            if start < end <= one.end and one.start < end:
-                end, changed = max(one.start, start), True
-        start, end = _trimmed(text, start, end)
+    while (first := _WORD.match(text, start, end)) and is_hollow(first[0]):
+        start, end = _trimmed(text, first.end(), end)
+    while start < end:
+        last = end
+        while last > start and _WORD.match(text, last - 1, end):
+            last -= 1
+        if not is_hollow(text[last:end]):
+            break
+        start, end = _trimmed(text, start, last)
     return Span(start, end) if start < end else None
 
 
