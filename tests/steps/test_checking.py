@@ -157,6 +157,12 @@ def test_a_disguised_word_that_came_in_is_seen_in_the_detection_view() -> None:
         ("a Catholic idiot", "Catholic idiot", "man", 0),
         ("RT @idiot: no", " @idiot", "", 1),
         ("you @ssh0le", "@ssh0le", "fool", 0),  # a word in disguise
+        # Nor praise of any other kind; but what there was may go.
+        ("that would be stupid", "stupid", "fun", 1),
+        ("they keep us stupid", "stupid", "Strong", 1),
+        ("Right, that is stupid", "stupid", "right", 1),  # as often as it was said before
+        ("a cool damn idiot", "cool damn idiot", "person", 0),
+        ("a cool damn idiot", "damn idiot", "person", 0),
         ("come at 5 pm", "5 pm", "5 am", 2),
         ("I lost 10 damn lbs", "damn ", "", 0),
         ("they are cowards", "cowards", "brave", 1),

@@ -81,9 +81,9 @@ class FactsKept:
     Facts are numbers with their units, addresses, users' names, code between backticks, words that
     deny (`don't` and `do not` deny alike), words that limit (`must`, `might`) and plain praise or
     assent, which in place of an insult turns what was said into its opposite. So are the labels of
-    a transcript, whether anybody spoken of is a he or a she where the text didn't say, and the
-    group of people, but for a man or a girl, that only the edits name. Digits inside a word aren't
-    a number.
+    a transcript. Nor may the edits be the first to say that anybody is a he or a she, or of which
+    group of people, but for a man or a girl, or bring praise of any other kind. Digits inside a
+    word aren't a number.
     """
 
     name: str = "facts-kept"
@@ -96,10 +96,10 @@ class FactsKept:
         if not rewrite.edits:
             return 0
         before, after = Counter(_facts(rewrite.original)), Counter(_facts(rewrite.text))
-        invented = (_genders(rewrite.text) - _genders(rewrite.original)) | (
-            _groups(rewrite.text) - _groups(rewrite.original)
-        )
-        return (before - after).total() + (after - before).total() + len(invented)
+        invented = _claims(rewrite.text) - _claims(rewrite.original)
+        praise = _praise(rewrite.text) - _praise(rewrite.original)
+        changed = (before - after).total() + (after - before).total()
+        return changed + len(invented) + praise.total()
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,20 +225,34 @@ def _facts(text: str) -> Iterator[str]:
             yield match.group().casefold().rstrip(".,:;!?")
 
 
-def _genders(text: str) -> set[bool]:
-    """Of each he and each she, whether it is one."""
-    return {match["she"] is not None for match in _PRONOUN.finditer(text)}
+def _claims(text: str) -> set[str]:
+    """What no edit may be the first to say: who is a he or a she, and of what group of people.
+
+    Groups are without the s of the plural, and genders are none.
+    """
+    groups = (span.of(text) for span in contexts()["identity-terms"](text))
+    return {
+        *("she" if match["she"] else "he" for match in _PRONOUN.finditer(text)),
+        *({group.casefold().removesuffix("s") for group in groups} - _OF_A_GENDER),
+    }
 
 
-def _groups(text: str) -> set[str]:
-    """The words for groups of people, without the s of the plural; genders are none."""
-    found = contexts()["identity-terms"](text)
-    return {span.of(text).casefold().removesuffix("s") for span in found} - _OF_A_GENDER
+def _praise(text: str) -> Counter[str]:
+    return Counter(match[0].casefold() for match in _PRAISE.finditer(text))
 
 
 _OF_A_GENDER = frozenset("boy girl lady ladie man men woman women male female".split())
 _PRONOUN = re.compile(r"\b(?:he|him|his|himself|(?P<she>she|her|hers|herself))\b", re.IGNORECASE)
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
+# Further praise than `_FACT` has, which an edit may take out: it often goes with an insult.
+_PRAISE = re.compile(
+    r"\b(?:admirable|admires?|adores?|angel|capable|champion|cool|correct|cute|decent|easy|enjoys?"
+    r"|enjoyed|fair|fantastic|favou?rite|fine|fun|funny|generous|genius|glad|gorgeous|handsome|happy"
+    r"|healthy|hero|heroes|hilarious|impressive|important|interesting|legend|legit|logical|lucky"
+    r"|noble|popular|proud|qualified|reasonable|respects?|respected|rich|right|sane|sensible|special"
+    r"|strong|successful|superb|sweet|talented|true|trusts?|trusted|useful|valid|well|winner|worthy)\b",
+    re.IGNORECASE,
+)
 _UNITS = (
     "[kmgt]?b|[mckµ]?m|[mk]?g|m?l|m?s|k?w|k?hz|lbs?|oz|ft|mph|km/h|hrs?|min"
     "|[ap]m|bn|k|st|nd|rd|th|x|px"
