@@ -195,9 +195,10 @@ class DetectionView:
                 if (latin or mixed) and core != chunk[start:end]:
                     if self.known.knows(core):
                         return start, end, core
-                    word = self._plain_form(core)
+                    # Signs that are letters elsewhere are only signs in `f#€k`.
+                    word = self._plain_form(core) or self._complete(chunk[start:end].lower())
                     if word is not None:
-                        return start, end, word
+                        return start, end, _cased_like(word, core)
             # Latin and Cyrillic in one word is a disguise even where what it hides is unknown;
             # Latin and Greek is mathematics.
             return (0, len(chunk), folded) if mixed and folded.isascii() else None
@@ -339,13 +340,18 @@ def _spellings(form: str) -> Iterator[str]:
             yield "".join(run[0] for run, _ in runs)
 
 
+_STARRED = re.compile(
+    r"([a-z]+)([*#%]|[*#%@$&!^+€£]{2}|(?<![a-z]{3})(?:\.\.|--|__)(?=[a-z]{1,3}(?:ing|er|ers|ed|s)?\Z))([a-z]*)"
+)
+
+
 def _filled(form: str) -> Iterator[str]:
     """A word with one or two letters starred out or one left out, likely letters tried first.
 
-    `id*ot`, `b.tch`, and `btch`, where letters stand side by side as in no English word.
+    `id*ot`, `b@#ch`, `b.tch`, and `btch`, where letters stand side by side as in no English word.
     """
-    match = re.fullmatch(r"([a-z]+)([*#%]{1,2})([a-z]*)", form)
-    if match and (match[3] or (len(match[2]) == 2 and form.endswith("**"))):
+    match = _STARRED.fullmatch(form)
+    if match and (match[3] or match[2] == "**"):
         letters = "uiahoesnlrtcdbfgjkmpqvwxyz"
         stars = len(match[2])
         for fill in product(letters, repeat=stars):
