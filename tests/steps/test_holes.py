@@ -66,6 +66,8 @@ from trustydetox.steps.holes import dangling
             2,
         ),
         ("It could are bad. Does it are bad? It didn't really are bad, but they are bad", 3),
+        ("It was a little. They are totally! He is one crazy, isn't he? It's kind of", 4),
+        ("Completely. I agree completely. Oh, absolutely. It was a little late. one big man", 1),
         ("The most. Could you be any more? Not even more. At the most two, more, and most", 3),
         ("stop being a girl, hurt like a woman; don't be a boy", 3),
         ("a woman. being a girlfriend, like a man-made lake, like that girl", 0),

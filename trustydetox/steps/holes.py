@@ -66,7 +66,11 @@ _COMMON = (
     "|young|huge"
 )
 _IS = r"is|are|was|were|am|it['’]s|(?:you|they|we)['’]re|i['’]m"
-_DEGREE = "just|really|very|quite|rather|simply|as"
+_UTTERLY = "completely|totally|absolutely|utterly|extremely|incredibly"
+_DEGREE = (
+    rf"just|really|very|quite|rather|simply|as|freaking|frickin|kinda|{_UTTERLY}"
+    rf"|(?:kind|sort){_GAP}of|a{_GAP}(?:little|bit)|one{_GAP}(?:crazy|big|total|complete|real)"
+)
 _AUX = "can|could|may|might|must|shall|should|will|would|do|does|did|gonna"
 _NEVER = r"(?:can|could|should|would|must|might|wo|do|does|did)n?['’]t"
 _BETWEEN = "i|we|it|this|that|they|he|she|you|really|just|not|never|always|even|probably"
@@ -99,7 +103,7 @@ _RULES = (
     rf"|{_GAP}(?!\w*st\b)\w+{_GAP}ever(?:[^\S\n]*[.!?…\n]|\Z))",
     # an (lol) | an #fail
     r"an?(?=[^\S\n]*(?:\(|#(?!\d)))",
-    # It is just. | it's to brand us
+    # It is just. | it was a little. | he is one crazy. | it's to brand us
     rf"(?:{_IS}){_GAP}(?:{_DEGREE})(?={_ENDS})",
     rf"it(?:['’]s|{_GAP}(?:is|was))(?={_GAP}to\b)",
     # known as etc | as being that he was
@@ -114,6 +118,8 @@ _RULES = (
     rf"(?:be|being|like)(?={_GAP}an?{_GAP}(?:{_GENDER}){_BORDER})",
     # bad bad
     rf"(?P<twice>\w{{2,}})(?={_GAP}(?P=twice){_BORDER})",
+    # Completely.
+    rf"(?<![\w'’] )(?<!\w, )(?:{_UTTERLY})(?=[^\S\n]*[.!])",
     # Those. | What. | come here, you
     r"(?<![\w'’] )(?<!\w, )(?:(?:those|these|s?he|they|we)(?=[^\S\n]*[.!?])|what(?=[^\S\n]*\.))",
     r"(?<=, )you(?=[^\S\n]*(?:[.!?]|\Z))",
