@@ -69,7 +69,7 @@ from trustydetox.steps.holes import dangling
         ("It was a little. They are totally! He is one crazy, isn't he? It's kind of", 4),
         ("Completely. I agree completely. Oh, absolutely. It was a little late. one big man", 1),
         ("The most. Could you be any more? Not even more. At the most two, more, and most", 3),
-        ("stop being a girl, hurt like a woman; don't be a boy", 3),
+        ("stop being a girl, hurt like a woman; don't be a boy, like a man", 4),
         ("a woman. being a girlfriend, like a man-made lake, like that girl", 0),
         ("", 0),
     ],

@@ -365,6 +365,12 @@ def test_bad_comes_in_the_degree_of_what_it_replaces(text: str, new: str, said: 
     assert rewrite.text == said
 
 
+def test_a_degree_that_goes_anyway_is_left_to_its_own_edit() -> None:
+    rewrite = mended("so the most stupid plan", [Span(3, 11), Span(12, 18)], ["a", "bad"])
+    assert rewrite is not None
+    assert rewrite.text == "so a bad plan"
+
+
 def test_no_space_is_left_before_a_tag_that_closes() -> None:
     rewrite = mended("<i>you idiot</i> <b>", [Span(7, 12)], [""])
     assert rewrite is not None

@@ -23,6 +23,8 @@ WEIGHTS = {
     "damn": 0.4,
     "gay": 0.7,
     "a$$": 0.8,
+    "you're": 0.9,
+    "can’t": 0.9,
     "🖕": 0.9,
 }
 
@@ -51,6 +53,7 @@ def masked(text: str, masker: Threshold | None = None) -> list[str]:
         ("a$$!", ["a$$"]),  # signs that are letters stay
         ("oh 🖕 you", ["🖕"]),
         ("stupid", ["stupid"]),
+        ("you're stupid, can’t go", ["stupid"]),  # such words never go alone
         ("damn", []),  # below the threshold
         ("", []),
         ("?! ... --", []),

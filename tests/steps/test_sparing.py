@@ -140,6 +140,14 @@ def test_what_the_inner_masker_let_stand_stays_a_veto() -> None:
     assert vetoes == (Veto(Span(0, 4), "allow-list"), Veto(Span(6, 9), "code"))
 
 
+def test_a_phrase_is_cut_by_one_context_after_the_other() -> None:
+    text = "dumb `x`bad gay fool"
+    assert masked(text, text, spare=("code", "identity-terms")) == (
+        ["dumb", "bad", "fool"],
+        ["`x`: code", "gay: identity-terms"],
+    )
+
+
 def test_the_strongest_of_what_is_left_weighs_one() -> None:
     masker = Sparing(masker=Phrases(("moron", "gay")), spare=("identity-terms",))
     assert masker.mask(Attribution("moron, gay", (), ())).weights == (1.0,)

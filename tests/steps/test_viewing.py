@@ -126,7 +126,7 @@ def test_only_the_disguised_part_changes(text: str, seen: str) -> None:
         "U.S.A. i.e. e.g. a b c d I, a, s",
         "XXXX xxxxx ......",  # blotted out
         "z**z c**",  # no known word fits
-        "R&D at H&M, so..it was, rock--the sea, him..her, what!?no, tick@@tock",
+        "R&D at H&M, so..it was, rock--the sea, him..her, what!?no, tick@@tock, idi..s",
         "Привет, как дела? Καλημέρα",  # nothing to read as Latin
         "TNF-α and 5 μg of IL-1β",
         "it's 2020's C++ and C# for $5 @home 50% off!",
