@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
+from itertools import product
 from typing import Any
 
 import yaml
@@ -140,12 +141,13 @@ def _phrases() -> _Phrases:
 
 
 def _spelt(phrases: Mapping[str, str | None], words: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """Each phrase with each word of the list that it names."""
+    """Each phrase with each word of the lists that it names; twice the same name, the same word."""
     return {
-        phrase.format(**{name: word}): (new or "").format(**{name: word})
+        phrase.format(**chosen): (new or "").format(**chosen)
         for phrase, new in phrases.items()
-        for name in [next((one for one in words if f"{{{one}}}" in phrase), "")]
-        for word in words.get(name, ("",))
+        for names in [[name for name in words if f"{{{name}}}" in phrase]]
+        for each in product(*(words[name] for name in names))
+        for chosen in [dict(zip(names, each, strict=True))]
     }
 
 
