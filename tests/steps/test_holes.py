@@ -67,6 +67,7 @@ from trustydetox.steps.holes import dangling
         ),
         ("It could are bad. Does it are bad? It didn't really are bad, but they are bad", 3),
         ("It was a little. They are totally! He is one crazy, isn't he? It's kind of", 4),
+        ("the willfully. wow be quiet , little. be quiet, little one, and the daily paper", 2),
         ("Completely. I agree completely. Oh, absolutely. It was a little late. one big man", 1),
         ("The most. Could you be any more? Not even more. At the most two, more, and most", 3),
         ("stop being a girl, hurt like a woman; don't be a boy, like a man", 4),

@@ -129,8 +129,9 @@ class Contained:
     """Share of the text's words that went or came; at most `limit` passes.
 
     limit: of the words of the original. Case and the place of a word don't count, nor does it that
-        an article or an `of`, which belong to a noun, went or came, nor does one word that came:
-        two in place of one are no other text, however short it is.
+        an article or an `of`, which belong to a noun, went or came, nor does one word that came,
+        or one of several that went for fewer: two in place of one are no other text, however short
+        it is, nor is `go away` in place of `go to hell`.
     """
 
     limit: float = 0.5
@@ -146,7 +147,7 @@ class Contained:
     def _one(self, rewrite: Rewrite) -> Finding:
         before, after = Counter(_words(rewrite.original)), Counter(_words(rewrite.text))
         went, came = (_but_articles(each) for each in (before - after, after - before))
-        changed = max(went, came - 1)
+        changed = max(went - (0 < came < went), came - 1)
         share = changed / max(1, before.total())
         return Finding(self.name, share <= self.limit, share, self.limit)
 

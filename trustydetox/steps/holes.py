@@ -118,6 +118,8 @@ _RULES = (
     rf"(?:be|being|like)(?={_GAP}an?{_GAP}(?:{_GENDER}){_BORDER})",
     # bad bad
     rf"(?P<twice>\w{{2,}})(?={_GAP}(?P=twice){_BORDER})",
+    # the willfully. | be quiet, little.
+    rf"(?:the(?={_GAP}\w+ly{_ENDS})|(?<=, )little(?={_ENDS}))",
     # Completely.
     rf"(?<![\w'’] )(?<!\w, )(?:{_UTTERLY})(?=[^\S\n]*[.!])",
     # Those. | What. | come here, you
