@@ -319,3 +319,9 @@ def test_a_left_out_vowel_is_put_back(word: str) -> None:
     known = DetectionView(KnownWords.of(["bitch", "fucking"]))
     undone = {"btch": "bitch", "b.tch": "bitch", "BTCH": "BITCH", "fcking": "fucking"}
     assert known(f"a {word}").text == f"a {undone.get(word, word)}"
+
+
+def test_a_long_word_with_a_lookalike_takes_bounded_time() -> None:
+    started = time.process_time()
+    view("fck" * 20_000 + "é")
+    assert time.process_time() - started < 5.0

@@ -195,7 +195,7 @@ def _bare(text: str, span: Span) -> Span | None:
         start, end = _trimmed(text, first.end(), end)
     while start < end:
         last = end
-        while last > start and _WORD.match(text, last - 1, end):
+        while last > start and _WORD.match(text, last - 1, last):
             last -= 1
         if not is_hollow(text[last:end]):
             break

@@ -233,6 +233,8 @@ class DetectionView:
 
     def _complete(self, form: str) -> str | None:
         """The known word of which letters of `form` are starred or left out."""
+        if len(form) > 2 * _LONGEST:  # none is as long, and looking takes its square
+            return None
         filled = islice(_filled(form), _STAR_TRIES)
         return next(filter(self.known.knows, filled), None)
 
