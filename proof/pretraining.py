@@ -23,6 +23,8 @@ from transformers import (
 )
 from transformers.trainer_utils import get_last_checkpoint
 
+from trustydetox.steps.loading import has_bfloat16
+
 END = "</s>"
 
 
@@ -66,7 +68,7 @@ def pretrain(texts: Iterable[str], base: Base, out: Path) -> Path:
         adam_beta2=0.95,
         seed=base.seed,
         use_cpu=True,
-        bf16=True,
+        bf16=has_bfloat16("cpu"),
         logging_steps=50,
         save_steps=100,
         save_total_limit=1,

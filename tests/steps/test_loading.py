@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from trustydetox.errors import ConfigError, ModelError
 from trustydetox.steps.loading import (
     UnpinnedModelWarning,
     find,
+    has_bfloat16,
     load,
     open_model,
     require_pinned,
@@ -112,3 +114,10 @@ def test_the_window_leaves_room_for_positions_that_count_from_two(tmp_path: Path
     assert pretrained.model(ids).logits.shape == (1, 2)
     with pytest.raises((IndexError, RuntimeError)):
         pretrained.model(torch.full((1, pretrained.window + 1), 5))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a CPU counts as without")
+def test_a_cpu_that_multiplies_bfloat16_is_known() -> None:
+    assert has_bfloat16("cpu") == (
+        torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    )

@@ -21,7 +21,7 @@ from tests.networks import tiny_gpt2, tiny_opt
 from trustydetox.cli import app
 from trustydetox.errors import ConfigError, ConflictError, InputError, ModelError
 from trustydetox.training import build_trainer, merge_adapter, read_settings
-from trustydetox.training.sft import exporting
+from trustydetox.training.sft import exporting, preflight
 from trustydetox.training.sft.cards import add_results
 from trustydetox.training.sft.exporting import _made_whole, _stream
 from trustydetox.training.sft.finetuning import compare_logits, train
@@ -237,8 +237,7 @@ def test_a_base_that_is_not_there_is_one_line(tmp_path: Path) -> None:
 def test_bf16_is_refused_on_a_cpu_that_emulates_it(
     base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, native: bool
 ) -> None:
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native)
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    monkeypatch.setattr(preflight, "has_bfloat16", lambda device: native)
     if native:
         assert trainer(base, tmp_path, None, "--bf16", "true").args.bf16
     else:

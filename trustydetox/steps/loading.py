@@ -96,7 +96,7 @@ def load(task: Task, model: str, revision: str | None = None, *, exact: bool = T
     import torch
 
     device = _device()
-    dtype = torch.float32 if exact or not _has_bfloat16(device) else torch.bfloat16
+    dtype = torch.float32 if exact or not has_bfloat16(device) else torch.bfloat16
     key = (task, str(find(model, revision)), str(dtype))
     found = _loaded.get(key)
     if found is None:
@@ -222,6 +222,22 @@ def adapted(
     return Pretrained(base, model, open_tokenizer(base, revisions.get(base)))
 
 
+def has_bfloat16(device: str) -> bool:
+    """Whether `device`, "cpu" or "cuda", multiplies bfloat16 itself.
+
+    Where a CPU doesn't, float32 is 4 times as fast to read with and 24 times to train in.
+    """
+    import torch
+
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    flags = Path("/proc/cpuinfo")
+    if not flags.is_file():
+        return False
+    found = re.search(r"^flags\s*:(.*)$", flags.read_text("utf-8"), re.MULTILINE)
+    return found is not None and bool({"avx512_bf16", "amx_bf16"} & set(found[1].split()))
+
+
 def find(model: str, revision: str | None = None) -> Path:
     """The folder on this machine that holds the model; nothing is downloaded."""
     path = Path(model).expanduser()
@@ -289,16 +305,3 @@ def _device() -> str:
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _has_bfloat16(device: str) -> bool:
-    """Whether the processor computes in bfloat16; without, it is four times slower than float32."""
-    import torch
-
-    if device == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    flags = Path("/proc/cpuinfo")
-    if not flags.is_file():
-        return False
-    found = re.search(r"^flags\s*:(.*)$", flags.read_text("utf-8"), re.MULTILINE)
-    return found is not None and bool({"avx512_bf16", "amx_bf16"} & set(found[1].split()))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from trustydetox.embedded.editor import Editor
 from trustydetox.training.checkpoint import load_checkpoint, save_checkpoint
-from trustydetox.training.device import accelerator
+from trustydetox.training.device import accelerator, mixed_precision
 
 if TYPE_CHECKING:
     import torch
@@ -207,7 +207,7 @@ def _loss(editor: Editor, windows: _Windows, rows: Numbers, share: float) -> tup
     ids, mask = windows.tensors(rows)
     chosen = windows.masked(ids, mask, share)
     shown = torch.where(chosen, windows.blank, ids)
-    with torch.autocast(ids.device.type, dtype=torch.bfloat16):
+    with mixed_precision(ids.device):
         hidden = editor.hidden(shown, torch.zeros_like(shown), mask)[chosen]
         logits = editor.pieces(hidden)
     return cross_entropy(logits.float(), ids[chosen]), int(chosen.sum())

@@ -30,7 +30,7 @@ from trustydetox.steps.editing import (
 )
 from trustydetox.steps.viewing import View
 from trustydetox.training.adapting import pace
-from trustydetox.training.device import accelerator
+from trustydetox.training.device import accelerator, mixed_precision
 from trustydetox.training.guiding import batches, set_dropout
 from trustydetox.training.sources import sentences
 
@@ -266,7 +266,7 @@ def train_editor(
         for group, peak in zip(optimizer.param_groups, peaks, strict=True):
             group["lr"] = peak * pace(step, len(queue), 200)
         ids, types, mask, targets = (each.to(place) for each in _tensors(batch))
-        with torch.autocast(place.type, dtype=torch.bfloat16):
+        with mixed_precision(place):
             hidden = editor.hidden(ids, types, mask)
             loss = _loss(editor, gaps, batch[0].kind, hidden, targets)
         optimizer.zero_grad()

@@ -17,7 +17,7 @@ from trustydetox.embedded.guide import MAX_TOKENS, Guide, load_guide
 from trustydetox.steps.windowing import batches_of, tensors_of, windows_of
 from trustydetox.training.calibrating import platt
 from trustydetox.training.checkpoint import load_checkpoint, save_checkpoint
-from trustydetox.training.device import accelerator
+from trustydetox.training.device import accelerator, mixed_precision
 from trustydetox.training.examples import Example, swapped
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def train_guide(
         batch = queue[step]
         ids, mask, spans, document, weight = (each.to(place) for each in _tensors(batch))
         # Half the time of full precision; the weights and the sums of the losses keep theirs.
-        with torch.autocast(place.type, dtype=torch.bfloat16):
+        with mixed_precision(place):
             tokens = guide.tokens(ids, mask)
         tokens = tokens.float()
         logits = guide.document(tokens, mask)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from trustydetox.errors import ConfigError, InputError, did_you_mean
+from trustydetox.steps.loading import has_bfloat16
 
 if TYPE_CHECKING:
     from trl import SFTConfig
@@ -97,9 +98,7 @@ def check_precision(args: SFTConfig) -> None:
     import torch
 
     on_cpu = args.use_cpu or not torch.cuda.is_available()
-    # Asked of torch's own probe, which has no public name in the older releases.
-    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    if args.bf16 and on_cpu and not native:
+    if args.bf16 and on_cpu and not has_bfloat16("cpu"):
         raise ConfigError(
             "bf16 on a CPU without bfloat16 instructions is slower than float32 and less exact: "
             "set bf16 to false"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from trustydetox.corpus import DetoxConfig
 from trustydetox.errors import ConfigError, InputError, did_you_mean, require_extra
 from trustydetox.recipes.reading import read_yaml
+from trustydetox.steps.loading import has_bfloat16
 from trustydetox.training.sft.preflight import EVERYTHING
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ def read_settings(
     require_extra("peft", "fine-tuning", "train")
     # Read when the Hub's client is first imported; whoever set it keeps what they set.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    import torch
     from trl import DatasetMixtureConfig, ModelConfig, ScriptArguments, SFTConfig, TrlParser
 
     parser: Any = TrlParser(
@@ -117,7 +119,7 @@ def read_settings(
     parser.error = _refuse
     path = _path_of(config)
     _require_known(parser, path, options)
-    if not has_bf16():
+    if not (torch.cuda.is_available() and has_bfloat16("cuda")):
         parser.set_defaults(bf16=False)
     given = [] if path is None else ["--config", str(path)]
     try:
@@ -141,13 +143,6 @@ def compute_dtype(on_cpu: bool = False) -> str:
     if on_cpu or not torch.cuda.is_available():
         return "float32"
     return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
-
-
-def has_bf16() -> bool:
-    """Whether a GPU is here that computes in bfloat16 itself."""
-    import torch
-
-    return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def _path_of(config: str | Path | None) -> Path | None:
