@@ -201,14 +201,17 @@ def test_words_keep_their_weight_in_toxic_sentences_alone(text: str, weights: li
         ("idiot. fool. Oh. Bye", [0.9, 0.0, 0.0, 0.0]),
         ("fool. Oh. Oh. Bye", [0.5, 0.0, 0.0, 0.0]),  # the worst one counts from the limit on
         ("report. Oh. Oh. Bye", [0.6, 0.0, 0.0, 0.0]),
+        ("idiot. jerk. " + "Oh. " * 10, [0.9, 0.8] + [0.0] * 10),
+        ("idiot. jerk. " + "Oh. " * 11, [0.9] + [0.0] * 12),
+        ("jerk. " + "Oh. " * 12, [0.8] + [0.0] * 12),
     ],
 )
 def test_in_a_long_text_words_keep_their_weight_in_surely_toxic_sentences(
     text: str, weights: list[float]
 ) -> None:
     sentences = ToxicSentences(
-        WordAttributor({"idiot": 0.9, "fool": 0.5, "report": 0.6}),
-        WordScorer({"idiot": 0.9, "fool": 0.6}),
+        WordAttributor({"idiot": 0.9, "jerk": 0.8, "fool": 0.5, "report": 0.6}),
+        WordScorer({"idiot": 0.9, "jerk": 0.75, "fool": 0.6}),
     )
     [found] = sentences.attribute([text])
     assert list(found.weights) == weights

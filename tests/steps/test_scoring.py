@@ -106,6 +106,15 @@ def test_a_long_text_needs_a_worse_sentence(text: str, overall: float) -> None:
     assert found.by_label == {"insult": min(0.25 * text.count("mild"), 1.0) / 2}
 
 
+@pytest.mark.parametrize(("sentences", "overall"), [(4, 0.5), (12, 0.5), (13, 0.25)])
+def test_a_very_long_text_needs_a_still_worse_sentence(sentences: int, overall: float) -> None:
+    text = "mild mild mild. " + "Oh. " * (sentences - 1)
+    scorer = WorstSentence(scorer=Adding(), above=0.3, sure=0.75, surer=0.9)
+    assert [one.overall for one in scorer.score([text])] == [pytest.approx(overall)]
+    # The control: without it length alone changes nothing.
+    assert replace(scorer, surer=None).score([text])[0].overall == pytest.approx(0.5)
+
+
 @pytest.mark.parametrize(
     ("text", "insult"),
     [
@@ -127,6 +136,12 @@ def test_a_sentence_that_a_gate_finds_clean_has_no_label(text: str, insult: floa
 def test_how_sure_is_a_share_of_one_half_or_more(sure: float) -> None:
     with pytest.raises(ConfigError, match=r"sure must be in \[0\.5, 1\)"):
         WorstSentence(scorer=Adding(), sure=sure)
+
+
+@pytest.mark.parametrize("surer", [0.69, 1.0])
+def test_a_very_long_text_is_never_less_sure(surer: float) -> None:
+    with pytest.raises(ConfigError, match=r"surer must be in \[0\.7, 1\), as sure is"):
+        WorstSentence(scorer=Adding(), sure=0.7, surer=surer)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from trustydetox.records import Attribution
 from trustydetox.roles import Attributor, Scorer
 from trustydetox.spans import Span
 from trustydetox.steps.names import names_in
-from trustydetox.steps.sentences import LONG, said_in
+from trustydetox.steps.sentences import LONG, MANY, said_in
 from trustydetox.steps.viewing import KnownWords, View
 from trustydetox.steps.windowing import (
     Judging,
@@ -120,6 +120,7 @@ class ToxicSentences:
     limit: toxicity of a sentence, by `scorer`, from which its words keep their weights.
     sure: the same in a text of `long` sentences or more, whose worst sentence keeps them from
         `limit` on. Of another 100 edits no good one lay below 0.7, and 18 of 49 needless ones.
+    surer: the same in a text of `many` sentences or more.
 
     A text's sentences are scored apart from other texts, so that none depends on the batch. Costs
     one pass of the scorer over texts of more than one sentence.
@@ -129,7 +130,9 @@ class ToxicSentences:
     scorer: Scorer
     limit: float = 0.5
     sure: float = 0.7
+    surer: float = 0.8
     long: int = LONG
+    many: int = MANY
 
     def attribute(self, texts: Sequence[str], /) -> list[Attribution]:
         """One attribution per text, in the units and the scale of the other attributor."""
@@ -144,7 +147,9 @@ class ToxicSentences:
         worst = max(by_sentence)
         if worst < self.limit:
             return found
-        limit = self.limit if len(sentences) < self.long else min(self.sure, worst)
+        limit = self.limit
+        if len(sentences) >= self.long:
+            limit = min(worst, self.surer if len(sentences) >= self.many else self.sure)
         starts = [each.start for each in sentences]
         return Attribution(
             text,

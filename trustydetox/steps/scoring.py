@@ -22,7 +22,7 @@ from trustydetox.steps.classifying import (
     load_classifier,
     load_tagger,
 )
-from trustydetox.steps.sentences import LONG, said_in
+from trustydetox.steps.sentences import LONG, MANY, said_in
 from trustydetox.steps.viewing import View
 from trustydetox.steps.windowing import Judging, ViewOf, read
 
@@ -116,11 +116,14 @@ class WorstSentence:
     more sentences there are, the likelier one looks toxic by chance, so that a long text's odds
     may be divided: of 482 long harmless comments of jigsaw_sample_demo and jigsaw_sample_detoxify
     22.6 % are found toxic without and 13.7 % with `sure` at 0.7, of 52 toxic ones 90 and 81 %.
+    Of 2,264 chats of lm_self_dialogue with 13 sentences or more 34 are with that, and 13 with
+    `surer` at 0.8; of 22 comments as long of civil_comments_toxic_half 19 and 17.
 
     above: texts that `scorer` finds less toxic than this aren't read by sentences.
     long: from how many sentences on a text is.
     sure: the toxicity of the worst sentence at which a long text is as likely toxic as not; 0.5
         leaves its odds as they are. Labels, which have thresholds of their own, stay.
+    surer: the same for a text of `many` sentences; None is `sure`.
 
     Costs `scorer` a second pass over the long texts that it finds toxic.
     """
@@ -129,10 +132,14 @@ class WorstSentence:
     above: float = 0.3
     long: int = LONG
     sure: float = 0.5
+    many: int = MANY
+    surer: float | None = None
 
     def __post_init__(self) -> None:
         if not 0.5 <= self.sure < 1.0:
             raise ConfigError(f"sure must be in [0.5, 1), got {self.sure}")
+        if self.surer is not None and not self.sure <= self.surer < 1.0:
+            raise ConfigError(f"surer must be in [{self.sure}, 1), as sure is, got {self.surer}")
 
     def score(self, texts: Sequence[str], /) -> list[Toxicity]:
         """One toxicity per text, no label over the one of the sentence where it is the highest."""
@@ -145,8 +152,9 @@ class WorstSentence:
         scores = iter(self.scorer.score(parts))
         for i, spans in read.items():
             found[i] = _capped(found[i], [next(scores) for _ in spans])
-        for i in said:
-            found[i] = _doubted(found[i], self.sure)
+        for i, spans in said.items():
+            is_surer = self.surer is not None and len(spans) >= self.many
+            found[i] = _doubted(found[i], self.surer if is_surer else self.sure)
         return found
 
     def _is_above(self, text: str, score: Toxicity) -> bool:

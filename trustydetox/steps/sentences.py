@@ -9,6 +9,8 @@ from trustydetox.spans import Span
 
 LONG = 4
 """From so many sentences on a text counts as long: one of any weight turns up in it by chance."""
+MANY = 13
+"""From so many on one turns up in most: more than a paragraph, as a chat in one field is."""
 
 _END = re.compile(r"(?<=[.!?…])\s+|\n+")
 
