@@ -69,6 +69,11 @@ from trustydetox.steps.holes import dangling
         ("It was a little. They are totally! He is one crazy, isn't he? It's kind of", 4),
         ("the willfully. wow be quiet , little. be quiet, little one, and the daily paper", 2),
         ("Completely. I agree completely. Oh, absolutely. It was a little late. one big man", 1),
+        (
+            "one of the people i have ever met. The thing you've ever said. the day that she ever "
+            "saw. one of the nicest people i have ever met. the one i never met. the man who ever",
+            3,
+        ),
         ("The most. Could you be any more? Not even more. At the most two, more, and most", 3),
         ("stop being a girl, hurt like a woman; don't be a boy, like a man", 4),
         ("a woman. being a girlfriend, like a man-made lake, like that girl", 0),

@@ -186,6 +186,14 @@ def test_a_convincing_word_makes_a_likely_toxicity_one_half(text: str, overall: 
     assert replace(scorer, likely=0.5).score([text]) == Adding().score([text])
 
 
+@pytest.mark.parametrize(("sentences", "overall"), [(12, 0.5), (13, 0.25)])
+def test_in_a_very_long_text_no_word_convinces(sentences: int, overall: float) -> None:
+    text = "mild idiot. " + "Oh. " * (sentences - 1)
+    words = WordAttributor({"idiot": 0.9})
+    scorer = Attributed(scorer=Adding(), attributor=words, least=0.6, likely=0.25)
+    assert [one.overall for one in scorer.score([text])] == [overall]
+
+
 def test_only_texts_in_doubt_are_attributed_and_those_at_a_border_alone() -> None:
     class Counting(WordAttributor):
         asked: ClassVar[list[list[str]]] = []

@@ -101,6 +101,9 @@ _RULES = (
     # the most bad plan | the plan ever
     rf"the(?={_GAP}most{_GAP}bad\b"
     rf"|{_GAP}(?!\w*st\b)\w+{_GAP}ever(?:[^\S\n]*[.!?…\n]|\Z))",
+    # one of the people I have ever met
+    rf"the(?={_GAP}(?!\w*st\b)\w+{_GAP}(?:(?:that|who|which){_GAP})?(?:{_SUBJECT})"
+    rf"(?:{_GAP}(?:have|has|had)|['’](?:ve|s|d))?{_GAP}ever\b)",
     # an (lol) | an #fail
     r"an?(?=[^\S\n]*(?:\(|#(?!\d)))",
     # It is just. | it was a little. | he is one crazy. | it's to brand us

@@ -179,9 +179,11 @@ class Attributed:
         word is as likely toxic as not at `sure` (its odds are divided).
     likely, convincing: texts of `likely` and more, and of less than one half, are asked about too;
         one with a word that weighs `convincing` or more counts as one half. Single letters, which
-        no masker masks alone, don't convince. At 0.4 `mini` finds 96.7 % of paradetox's toxic dev
-        rows (96.1 without), 86.7 of davidson's (84.3), and takes for toxic 3.4 % of the harmless
-        ones (3.0), 14.7 (12.5), and 1.6 % of lm_self_dialogue (1.2).
+        no masker masks alone, don't convince. Of dev rows of nine labelled sources that have such a
+        word people found 80 of 121 toxic where the embedded guide says 0.4 to 0.5, 54 of 84 where
+        it says 0.3 to 0.4, and 23 of 46 where 0.2 to 0.3.
+    many: texts of so many sentences aren't asked about below one half: with a word for every mood
+        all nine of 1,200 chats were found toxic for it (lm_self_dialogue, from 0.3 on).
 
     For thresholds of one half and more: under it a text in doubt may stand below a milder one that
     isn't asked about. Costs one pass of the attributor over the texts in question.
@@ -193,6 +195,7 @@ class Attributed:
     sure: float = 0.8
     likely: float = 0.5
     convincing: float = 0.9
+    many: int = MANY
 
     def __post_init__(self) -> None:
         if not 0.0 < self.likely <= 0.5 <= self.sure < 1.0:
@@ -213,7 +216,12 @@ class Attributed:
             # Float noise of the batch must not choose.
             if min(abs(score.overall - border) for border in borders) <= TIE:
                 (found[i],) = self.scorer.score([texts[i]])
-        asked = [i for i, score in enumerate(found) if self.likely <= score.overall < self.sure]
+        asked = [
+            i
+            for i, score in enumerate(found)
+            if 0.5 <= score.overall < self.sure
+            or (self.likely <= score.overall < 0.5 and len(said_in(texts[i])) < self.many)
+        ]
         weighed = self.attributor.attribute([texts[i] for i in asked]) if asked else []
         for i, attribution in zip(asked, weighed, strict=True):
             if found[i].overall < 0.5:
