@@ -152,9 +152,9 @@ class WorstSentence:
         scores = iter(self.scorer.score(parts))
         for i, spans in read.items():
             found[i] = _capped(found[i], [next(scores) for _ in spans])
+        surer = self.sure if self.surer is None else self.surer
         for i, spans in said.items():
-            is_surer = self.surer is not None and len(spans) >= self.many
-            found[i] = _doubted(found[i], self.surer if is_surer else self.sure)
+            found[i] = _doubted(found[i], surer if len(spans) >= self.many else self.sure)
         return found
 
     def _is_above(self, text: str, score: Toxicity) -> bool:
