@@ -250,15 +250,29 @@ def test_what_rewrites_as_mini_does_spares_what_mini_spares(name: str) -> None:
 @pytest.mark.parametrize("name", ["mini", "mini-ig"])
 def test_what_is_toxic_alone_needs_to_be_worse_in_a_long_text(name: str) -> None:
     made = load_recipe(name)
-    said = "The plot was dumb."
-    text = f"We met at seven. {said} Then we ate. The train was late. I read a book."
-    alone, long = made.score([said, text])
-    assert long.overall < made.threshold < alone.overall
-    # The control: where a long text needs nothing worse, it is toxic too.
     worst = made.scorer.scorer if isinstance(made.scorer, Attributed) else made.scorer
     assert isinstance(worst, WorstSentence)
-    [harsh] = replace(made, scorer=replace(worst, sure=0.5)).score([text])
+    said = "The plot was dumb."
+    text = f"We met at seven. {said} Then we ate. The train was late. I read a book."
+    alone, long = worst.score([said, text])
+    assert long.overall < made.threshold < alone.overall
+    # The control: where a long text needs nothing worse, it is toxic too.
+    [harsh] = replace(worst, sure=0.5).score([text])
     assert harsh.overall > made.threshold
+
+
+@pytest.mark.parametrize("name", ["mini", "mini-ig"])
+def test_a_very_long_text_is_toxic_by_an_insult_and_not_by_a_mood(name: str) -> None:
+    made = load_recipe(name)
+    calm = "We ate. It rained a lot. The sea was cold. We swam. The bus was late. Nobody minded. "
+    calm += "The kids slept well. Parking was easy. The food was good. It is far. We liked it. "
+    insult, mood = made.score(
+        [f"{calm}{said}" for said in ("You are an idiot. Bye.", "It was a silly idea. Bye.")]
+    )
+    assert mood.overall < made.threshold < insult.overall
+    # The control: in a short text a mood is enough.
+    [short] = made.score(["It was a silly idea."])
+    assert short.overall > made.threshold
 
 
 def test_a_kind_word_about_a_group_is_not_toxic() -> None:
@@ -281,6 +295,9 @@ def test_a_plain_word_makes_a_likely_toxic_text_toxic() -> None:
     assert isinstance(made.scorer, Attributed)
     [alone] = made.scorer.scorer.score([text])
     assert alone.overall < made.threshold
+    # Very long, it would be so by chance.
+    [long] = made.run([text + " It is here." * 12])
+    assert long.verdict is Verdict.CLEAN
 
 
 def test_an_attributor_may_look_into_the_recipe_s_own_scorer(write: Any, tmp_path: Path) -> None:

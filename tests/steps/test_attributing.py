@@ -212,6 +212,7 @@ def test_in_a_long_text_words_keep_their_weight_in_surely_toxic_sentences(
     sentences = ToxicSentences(
         WordAttributor({"idiot": 0.9, "jerk": 0.8, "fool": 0.5, "report": 0.6}),
         WordScorer({"idiot": 0.9, "jerk": 0.75, "fool": 0.6}),
+        surer=0.8,
     )
     [found] = sentences.attribute([text])
     assert list(found.weights) == weights

@@ -347,6 +347,9 @@ def test_a_long_text_takes_bounded_time(text: str) -> None:
         ("a <pest> of a plan", "bad", "a bad of a plan"),  # ends like one, and is none
         ("the <dumbest> plan ever", "first", "the first plan ever"),
         ("a <dumb> plan", "bad", "a bad plan"),
+        ("a <stupider> plan than that", "bad", "a worse plan than that"),
+        ("you're <DUMBER> than that", "naive", "you're MORE NAIVE than that"),
+        ("an even <uglier> plan", "person", "an even person plan"),
         ("the <idiots>' plan", "people", "the people's plan"),
         ("the <idiots>' plan", "fools", "the fools' plan"),
         ("a <freakin>' plan", "bad", "a bad plan"),  # no owner
@@ -361,6 +364,25 @@ def test_a_long_text_takes_bounded_time(text: str) -> None:
 def test_bad_comes_in_the_degree_of_what_it_replaces(text: str, new: str, said: str) -> None:
     masked = marked(text)
     rewrite = mended(masked.text, masked.masked, [new])
+    assert rewrite is not None
+    assert rewrite.text == said
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "new", "said"),
+    [
+        ("an <b>idiot</b>", "idiot", "person", "a <b>person</b>"),
+        ("a <i>*moron*</i>", "moron", "evil man", "an <i>*evil man*</i>"),
+        ("an x<b>idiot</b>", "idiot", "person", "an x<b>person</b>"),
+        ('"Shut up, idiot," he said', ", idiot,", "", '"Shut up," he said'),
+        ("Shut up, idiot, he said", ", idiot,", "", "Shut up he said"),
+    ],
+)
+def test_articles_are_seen_through_markup_and_commas_stay_in_a_quotation(
+    text: str, word: str, new: str, said: str
+) -> None:
+    start = text.index(word)
+    rewrite = mended(text, [Span(start, start + len(word))], [new])
     assert rewrite is not None
     assert rewrite.text == said
 

@@ -187,3 +187,38 @@ def test_a_phrase_that_touches_no_context_stays_whole_beside_one() -> None:
 )
 def test_nations_and_both_genders_are_among_the_words_for_people(text: str) -> None:
     assert contexts()["identity-terms"](text)
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "kept"),
+    [
+        ("const moron = require('x');", "moron", True),
+        ("x\n  def moron(): return 'y'", "moron", True),
+        ("if user.is_moron(): stop()", "moron", True),
+        ("import moron from 'moron'", "moron", True),
+        ("user.moron(1)", "moron", True),
+        ("Let me tell you: moron = bad; yes", "moron", False),
+        ("import the moron. He is here", "moron", False),
+        ("if that moron (yes) calls: run", "moron", False),
+        ("return to the moron;", "moron", False),
+        ("a class of morons: none", "moron", False),
+        ("morons(yes) and so", "moron", False),
+    ],
+)
+def test_a_line_that_opens_as_a_statement_does_is_code(text: str, word: str, kept: bool) -> None:
+    found, vetoes = masked(text, word, spare=("code",))
+    assert (bool(vetoes), bool(found)) == (kept, not kept)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("Take the garbage out", True),
+        ("The Garbage truck is late", True),
+        ("this garbage book", False),
+        ("garbage, trucks", False),
+    ],
+)
+def test_set_terms_in_which_a_word_is_no_insult_stay(text: str, kept: bool) -> None:
+    found, vetoes = masked(text, "garbage", "Garbage", spare=("homonyms",))
+    assert (bool(vetoes), bool(found)) == (kept, not kept)

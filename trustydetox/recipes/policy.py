@@ -15,7 +15,7 @@ from trustydetox.recipes.reading import one_line, read_yaml
 from trustydetox.roles import Action
 
 Context = Literal[
-    "identity-terms", "quotation", "names", "counter-speech", "medical", "legal", "code"
+    "identity-terms", "quotation", "names", "homonyms", "counter-speech", "medical", "legal", "code"
 ]
 Probability = Annotated[float, Field(gt=0, le=1)]
 

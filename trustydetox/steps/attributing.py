@@ -120,7 +120,7 @@ class ToxicSentences:
     limit: toxicity of a sentence, by `scorer`, from which its words keep their weights.
     sure: the same in a text of `long` sentences or more, whose worst sentence keeps them from
         `limit` on. Of another 100 edits no good one lay below 0.7, and 18 of 49 needless ones.
-    surer: the same in a text of `many` sentences or more.
+    surer: the same in a text of `many` sentences or more; None is `sure`.
 
     A text's sentences are scored apart from other texts, so that none depends on the batch. Costs
     one pass of the scorer over texts of more than one sentence.
@@ -130,7 +130,7 @@ class ToxicSentences:
     scorer: Scorer
     limit: float = 0.5
     sure: float = 0.7
-    surer: float = 0.8
+    surer: float | None = None
     long: int = LONG
     many: int = MANY
 
@@ -149,7 +149,8 @@ class ToxicSentences:
             return found
         limit = self.limit
         if len(sentences) >= self.long:
-            limit = min(worst, self.surer if len(sentences) >= self.many else self.sure)
+            surer = self.surer if self.surer and len(sentences) >= self.many else self.sure
+            limit = min(worst, surer)
         starts = [each.start for each in sentences]
         return Attribution(
             text,

@@ -247,11 +247,13 @@ _PRONOUN = re.compile(r"\b(?:he|him|his|himself|(?P<she>she|her|hers|herself))\b
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
 # Further praise than `_FACT` has, which an edit may take out: it often goes with an insult.
 _PRAISE = re.compile(
-    r"\b(?:admirable|admires?|adores?|angel|capable|champion|cool|correct|cute|decent|easy|enjoys?"
-    r"|enjoyed|fair|fantastic|favou?rite|fine|fun|funny|generous|genius|glad|gorgeous|handsome|happy"
-    r"|healthy|hero|heroes|hilarious|impressive|important|interesting|legend|legit|logical|lucky"
-    r"|noble|popular|proud|qualified|reasonable|respects?|respected|rich|right|sane|sensible|special"
-    r"|strong|successful|superb|sweet|talented|true|trusts?|trusted|useful|valid|well|winner|worthy)\b",
+    r"\b(?:admirable|admires?|adores?|angel|brighter|capable|champion|congrats|congratulations|cool"
+    r"|correct|cute|decent|easy|enjoys?|enjoyed|fair|fantastic|favou?rite|fine|fun|funny|generous"
+    r"|genius|glad|gorgeous|handsome|happy|healthy|hero|heroes|hilarious|impressive|important"
+    r"|interesting|kinder|legend|legit|logical|lucky|nicer|noble|popular|proud|qualified|reasonable"
+    r"|respects?|respected|rich|right|sane|sensible|smarter|special|stronger|strong|successful|superb"
+    r"|sweet|talented|thanks?|true|trusts?|trusted|useful|valid|welcome|well|winner|wiser|worthy|yeah"
+    r"|yes|(?:i|we|you|they)(?: really)? like)\b",
     re.IGNORECASE,
 )
 _UNITS = (

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from itertools import chain
 
 
 def dangling(text: str) -> int:
     """How many words of a text ask for another one where none can come any more.
 
-    A quotation mark or a bracket without its fellow counts as such a word.
+    A quotation mark or a bracket without its fellow counts as such a word, and so does markup
+    around nothing.
     """
-    return _unpaired(text) + sum(1 for _ in _DANGLING.finditer(text))
+    found = chain(_DANGLING.finditer(text), _HOLLOW.finditer(text))
+    return _unpaired(text) + sum(1 for _ in found)
 
 
 def _unpaired(text: str) -> int:
@@ -47,7 +50,7 @@ def _unpaired(text: str) -> int:
 _GAP = r"[^\S\n]+"
 _BORDER = r"(?![\w'’\-])"  # where a word ends
 # What ends a clause; a quotation mark that opens something doesn't.
-_SHUT = r"[.!?;:…)\]}”»\n]|[\"'’\-–—](?!\w)|</|[☀-➿\U0001f300-\U0001faff]|\Z"
+_SHUT = r"[.!?;:…)\]}”»\n–—]|--|[\"'’\-](?!\w)|</|[☀-➿\U0001f300-\U0001faff]|\Z"
 _ENDS = rf"[*_]*[^\S\n]*(?:,|{_SHUT})"
 _ASKS = (
     "an?|the|is|are|was|were|be|am|such|my|your|our|their|of|to|and|or|but|because|with|from|than|as"
@@ -56,7 +59,7 @@ _ASKS = (
 )
 _NO_NOUN = (
     "an?|the|of|on|in|at|to|from|with|by|is|are|was|were|would|could|should|will|has|have|had|does|do"
-    "|did|and|or|but|because|who|up|out|off|away|behind|for|about|than|into|when|if|that"
+    "|did|and|or|nor|but|because|who|up|out|off|away|behind|for|about|than|into|when|if|that"
 )
 _NO_OBJECT = "of|to|with|by|from|than|behind|is|are|was|were"
 _SIZE = "old|new|little|big|fellow"
@@ -102,8 +105,31 @@ _RULES = (
     rf"the(?={_GAP}most{_GAP}bad\b"
     rf"|{_GAP}(?!\w*st\b)\w+{_GAP}ever(?:[^\S\n]*[.!?…\n]|\Z))",
     # one of the people I have ever met
-    rf"the(?={_GAP}(?!\w*st\b)\w+{_GAP}(?:(?:that|who|which){_GAP})?(?:{_SUBJECT})"
-    rf"(?:{_GAP}(?:have|has|had)|['’](?:ve|s|d))?{_GAP}ever\b)",
+    rf"(?<=\bone of )the(?={_GAP}(?!\w*st\b)\w+{_GAP}(?:[\w'’]+{_GAP}){{1,4}}ever\b)",
+    rf"the(?={_GAP}(?!\w*st\b|day\b|night\b|moment\b|time\b|minute\b|man\b|woman\b)\w+{_GAP}"
+    rf"(?:(?:that|which){_GAP})?(?:{_SUBJECT})(?:{_GAP}(?:have|has|had|will)|['’](?:ve|s|d|ll)){_GAP}ever\b)",
+    # My boss called me in front of everyone. | I was called by your agent.
+    rf"treat(?:s|ed|ing)?{_GAP}\w+(?={_ENDS})"
+    rf"|(?:call(?:s|ed|ing)?|label(?:s|l?ed|l?ing)|treat(?:s|ed|ing)?){_GAP}"
+    rf"(?:me|us|you|him|them|someone|somebody|people|(?:my|your|his|our|their){_GAP}\w+)"
+    rf"(?={_ENDS}|{_GAP}(?:in|by|on|at|for|because|when|again|is|was|and|every){_BORDER})",
+    rf"(?:am|is|are|was|were|be|been|being|got){_GAP}called(?={_ENDS}|{_GAP}by{_BORDER})",
+    # It would be not to take it.
+    rf"(?:be|is|was|it['’]s)(?={_GAP}not{_GAP}to\b)",
+    # neither a nor. | either a rude or blind | what kind of ships it?
+    rf"(?:either|neither)(?={_ENDS}|{_GAP}(?:person|thing)\b)|either{_GAP}an?{_GAP}(?:{_COMMON})(?={_GAP}or\b)",
+    rf"(?:kind|sort){_GAP}of(?={_GAP}(?:is|are|was|were|would|could|does|do|did|has|have|had|can|will){_BORDER})",
+    # a rude to the new hires | a naive and I am done | a bad plan than this one
+    rf"an?{_GAP}[*_]*(?:{_COMMON})[*_]*(?={_GAP}(?:to{_GAP}(?:the|my|your|him|her|them|me|us|people)"
+    rf"|(?:and|so|because|but){_GAP}(?:{_SUBJECT})){_BORDER})",
+    rf"an?{_GAP}(?:{_COMMON})(?={_GAP}\w+{_GAP}than\b)",
+    rf"(?<!more )(?<!less )(?<!rather )(?:{_COMMON})(?={_GAP}than\b)",
+    # the biggest person I know | a complete and utter person
+    rf"(?:biggest|bigger|utter|complete|total|absolute)(?={_GAP}(?:bad{_GAP})?(?:person|people|man|guy|thing){_BORDER})",
+    # He is (really).
+    rf"(?:{_IS}|(?:s?he|that|who)['’]s)(?=[^\S\n]*\()",
+    # You big. | ya lucky!
+    rf"(?:you|ya|u){_GAP}(?:big|lucky|old|poor)(?={_ENDS})",
     # an (lol) | an #fail
     r"an?(?=[^\S\n]*(?:\(|#(?!\d)))",
     # It is just. | it was a little. | he is one crazy. | it's to brand us
@@ -126,11 +152,17 @@ _RULES = (
     # Completely.
     rf"(?<![\w'’] )(?<!\w, )(?:{_UTTERLY})(?=[^\S\n]*[.!])",
     # Those. | What. | come here, you
-    r"(?<![\w'’] )(?<!\w, )(?:(?:those|these|s?he|they|we)(?=[^\S\n]*[.!?])|what(?=[^\S\n]*\.))",
+    r"(?<![\w'’] )(?<!\w, )(?:(?:those|these|s?he|they|we|you)(?=[^\S\n]*[.!?])"
+    r"|what(?=[^\S\n]*\.))",
     r"(?<=, )you(?=[^\S\n]*(?:[.!?]|\Z))",
     # He is no, he wins. | They're so you know.
     r"(?:(?<=\bis )|(?<=\bare )|(?<=\bwas )|(?<=\bwere )|(?<=n['’]t )|(?<=['’][sm] )|(?<=['’]re ))"
     rf"(?:no(?={_ENDS})|so+(?={_ENDS}|{_GAP}(?:{_SUBJECT}){_BORDER}))",
+)
+_HOLLOW = re.compile(
+    # <b></b> | # idiocy | - and nothing
+    r"<(?P<tag>[a-z]\w*)[^<>]*>\s*</(?P=tag)>|(?<!\S)#(?=[^\S\n]+#|[^\S\n]*\Z)|^[^\S\n]*[-*+•]$",
+    re.IGNORECASE | re.MULTILINE,
 )
 _DANGLING = re.compile(rf"(?<![\w'’])(?:{'|'.join(_RULES)})", re.IGNORECASE)
 

@@ -187,7 +187,7 @@ _NEAR = 40
 _LAST_WORD = re.compile(r"([\w'’]+)\s*\Z")
 _FIRST_WORD = re.compile(r"\s*([\w'’]+)")
 _ARTICLE = re.compile(r"\ban?(\s+)(\w+)")
-_AFTER_ARTICLE = re.compile(r"\s*[*_\"“‘]*([\w'’]+)")
+_AFTER_ARTICLE = re.compile(r"\s*(?:[*_\"“‘]|<[A-Za-z]\w*>)*([\w'’]+)")
 
 _SPACE = re.compile(r"\s")
 _LINE = "\r\n"
@@ -202,8 +202,14 @@ _DEGREE = re.compile(
     rf"(?<![\w'’])(?:(?:{'|'.join(sorted(_OF_MOST))})[^\S\n]+(?P<most>most)|(?P<more>more))[^\S\n]+\Z",
     re.IGNORECASE,
 )
+_COMPARATIVE = re.compile(
+    r"(?:dumb|stupid|silli|ugli|crazi|lazi|nasti|shitti|crappi|lam|dens|creepi|nutti|gross|foolish)er",
+    re.IGNORECASE,
+)
+_PLAIN = frozenset("foolish ignorant mean naive rude unkind unwise wrong".split())
 # `more` of a quality rather than of things.
 _ENDS_MORE = re.compile(r"[^\S\n]*(?:[.,;!?)\n]|\Z|(?:than|every|now)\b)")
+_COMMA_INSIDE = re.compile(r"(?<=\w),[\"'’”](?=\s)")
 _BETWEEN = re.compile(r"\s*+(?:(?:,\s*+)?(?:and|or|&)|,)\s*+", re.IGNORECASE)
 # Spoken with a vowel first though not written so, and the other way round.
 _SILENT_H = ("hour", "honest", "honor", "honour", "heir")
@@ -227,6 +233,7 @@ class _Draft:
     def mended(self, spans: Sequence[Span], replacements: Sequence[str]) -> Rewrite:
         """The text with a replacement for each span and what that makes necessary nearby."""
         jobs = _graded(self.text, _joined(self.text, list(zip(spans, replacements, strict=True))))
+        jobs = [(self._within_quotation(*job), job[1]) for job in jobs]
         for span, replacement in jobs:
             put = _ARTICLE.sub(_article_of, replacement)
             if put and not self._is_stressed(span):
@@ -239,6 +246,12 @@ class _Draft:
                 self._close(span)
             self._fix_article(span)
         return Rewrite(self.text, self._edits())
+
+    def _within_quotation(self, span: Span, replacement: str) -> Span:
+        """What goes, without a comma that the sentence around asks for: `"Go, fool," he said`."""
+        if replacement or not _COMMA_INSIDE.match(self.text, span.end - 1):
+            return span
+        return Span(span.start, span.end - 1)
 
     def _owner(self, span: Span, put: str) -> str:
         """What comes for the apostrophe behind it: the fools' plan, the man's plan, a bad plan."""
@@ -406,8 +419,11 @@ class _Draft:
         if _is_gap(self._at(right)) and not self.touched[right]:
             right = self._right(right + 1)
         left = self._left(span.start)
-        while _is_gap(self._at(left)) or (self._at(left) and self._at(left) in '*_"“‘'):
-            left = self._left(left)
+        while left >= 0:
+            opened = _OPENED.search(self.text, max(0, left - _NEAR), left + 1)
+            if not (opened or _is_gap(self._at(left)) or self._at(left) in '*_"“‘'):
+                break
+            left = self._left(opened.start() if opened else left)
         start = left
         while self._at(start).isalpha() and self.pieces[start]:
             start -= 1
@@ -429,6 +445,7 @@ class _Draft:
 
 
 _FACE = re.compile(r"(?:[:;=]['^]?-?[()\[\]DPpOo]|[\U0001f300-\U0001faff])")
+_OPENED = re.compile(r"<[A-Za-z]\w*>\Z")
 _POSSESSIVE = re.compile(r"['’]s\b")
 _APOSTROPHE = re.compile(r"(?:(?<=s)|(?<=[a-z]in))['’](?=[^\S\n]\w)", re.IGNORECASE)
 _CLOSES = re.compile(rf"[{re.escape(_CLOSING)}]|</|(?!['’]s\b)([\"'*_])\1{{0,3}}+(?![^\W_])")
@@ -452,7 +469,10 @@ def _article_of(match: re.Match[str]) -> str:
 
 
 def _graded(text: str, jobs: Sequence[tuple[Span, str]]) -> list[tuple[Span, str]]:
-    """`bad` in the degree of what it replaces: `the dumbest plan`, `the most stupid plan`."""
+    """`bad` in the degree of what it replaces: `the dumbest plan`, `the most stupid plan`.
+
+    Another plain adjective gets `more` where a comparative went: `dumber than that`.
+    """
     graded: list[tuple[Span, str]] = []
     end = 0  # of the job before
     for span, replacement in jobs:
@@ -466,6 +486,10 @@ def _graded(text: str, jobs: Sequence[tuple[Span, str]]) -> list[tuple[Span, str
                 and _neighbours(text, span)[0].casefold() in _OF_MOST
             ):
                 replacement = "worst"
+            elif _COMPARATIVE.fullmatch(span.of(text)):
+                replacement = "worse"
+        elif replacement in _PLAIN and _COMPARATIVE.fullmatch(span.of(text)):
+            replacement = f"more {replacement}"
         graded.append((span, replacement))
         end = span.end
     return graded

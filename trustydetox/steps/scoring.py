@@ -116,14 +116,15 @@ class WorstSentence:
     more sentences there are, the likelier one looks toxic by chance, so that a long text's odds
     may be divided: of 482 long harmless comments of jigsaw_sample_demo and jigsaw_sample_detoxify
     22.6 % are found toxic without and 13.7 % with `sure` at 0.7, of 52 toxic ones 90 and 81 %.
-    Of 2,264 chats of lm_self_dialogue with 13 sentences or more 34 are with that, and 13 with
-    `surer` at 0.8; of 22 comments as long of civil_comments_toxic_half 19 and 17.
+    Of 2,264 chats of lm_self_dialogue with 13 sentences or more 34 are with that, and @@ with
+    `surer` at 0.8; of 22 comments as long of civil_comments_toxic_half 19 and @@.
 
     above: texts that `scorer` finds less toxic than this aren't read by sentences.
     long: from how many sentences on a text is.
     sure: the toxicity of the worst sentence at which a long text is as likely toxic as not; 0.5
         leaves its odds as they are. Labels, which have thresholds of their own, stay.
-    surer: the same for a text of `many` sentences; None is `sure`.
+    surer: the same for the worst sentence of a text of `many`; None is `sure`. The text itself, in
+        which calm sentences water down the worst, is held to `sure` there too.
 
     Costs `scorer` a second pass over the long texts that it finds toxic.
     """
@@ -150,11 +151,12 @@ class WorstSentence:
         read = {i: spans for i, spans in said.items() if self._is_above(texts[i], found[i])}
         parts = [span.of(texts[i]) for i, spans in read.items() for span in spans]
         scores = iter(self.scorer.score(parts))
-        for i, spans in read.items():
-            found[i] = _capped(found[i], [next(scores) for _ in spans])
-        surer = self.sure if self.surer is None else self.surer
         for i, spans in said.items():
-            found[i] = _doubted(found[i], surer if len(spans) >= self.many else self.sure)
+            whole = _doubted(found[i], self.sure)
+            if i in read:
+                surer = self.surer if self.surer and len(spans) >= self.many else self.sure
+                whole = _capped(whole, [_doubted(next(scores), surer) for _ in spans])
+            found[i] = whole
         return found
 
     def _is_above(self, text: str, score: Toxicity) -> bool:
@@ -182,8 +184,9 @@ class Attributed:
         no masker masks alone, don't convince. Of dev rows of nine labelled sources that have such a
         word people found 80 of 121 toxic where the embedded guide says 0.4 to 0.5, 54 of 84 where
         it says 0.3 to 0.4, and 23 of 46 where 0.2 to 0.3.
-    many: texts of so many sentences aren't asked about below one half: with a word for every mood
-        all nine of 1,200 chats were found toxic for it (lm_self_dialogue, from 0.3 on).
+    many: texts of so many sentences aren't asked about below one half. So much is said there that a
+        word convinces by chance: all nine of 1,200 chats of lm_self_dialogue from 0.3 to 0.5 have
+        one, and none was meant badly.
 
     For thresholds of one half and more: under it a text in doubt may stand below a milder one that
     isn't asked about. Costs one pass of the attributor over the texts in question.

@@ -10,7 +10,7 @@ from trustydetox.spans import Span
 LONG = 4
 """From so many sentences on a text counts as long: one of any weight turns up in it by chance."""
 MANY = 13
-"""From so many on one turns up in most: more than a paragraph, as a chat in one field is."""
+"""From so many on, lines among them, a text is a whole chat or page rather than a paragraph."""
 
 _END = re.compile(r"(?<=[.!?…])\s+|\n+")
 

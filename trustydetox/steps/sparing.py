@@ -30,12 +30,23 @@ _QUOTED = re.compile(
 HANDLE = r"(?<!\w)@(?-i:(?<=\bRT @)\w+|\w*(?:[a-z][A-Z]|_)\w*)"
 """A user's name that is no disguised word, as `@sshole` is."""
 
+_STATEMENT = (
+    r"^[ \t]*(?:(?:const|let|var) +[\w{}\[\], ]+="
+    r"|(?:async +)?(?:def|function|fn|func) +\w+ *\(|class +\w+ *[({:]"
+    r"|from +[\w.]+ +import +\w|import +[\w.{*]+[^.!?\n]*$|#include\b"
+    r"|(?:el)?if +[\w.]*\w\(.*\) *[:{]|return +[\w.\"']+;"
+    r"|\w+(?:\.\w+)+\(.*\)$|[\w.]*\w\(.*\);$|[\w.]+ *= *[^\s=].*;$).*"
+)
+"""A line that opens as a statement of a programming language does."""
+
 _CODE = re.compile(
-    r"```.*?```|`[^`\n]+`|\b(?:https?://|www\.)\S+|"
+    r"```.*?```|`[^`\n]+`|\b(?:https?://|www\.)\S+|(?-s:"
+    + _STATEMENT
+    + ")|"
     + HANDLE
     # Behind no such sign: else a long run of them is tried from each of its places.
     + r"|(?<![\w.+-])[\w.+-]+@[\w-]+\.\w[\w.]*",
-    re.DOTALL,
+    re.DOTALL | re.MULTILINE,
 )
 # A run of capitalised words and initials that begins with no pronoun, article or the like.
 _NAMES = re.compile(
@@ -61,9 +72,11 @@ class Sparing:
     nothing else goes unmasked. What was kept joins the `vetoes`, by the context's name.
 
     spare: of `identity-terms` (words for groups of people), `quotation` (between double quotes or
-        guillemets), `names` (of people, where such a word is an insult elsewhere),
+        guillemets), `names` (of people, where such a word is an insult elsewhere), `homonyms` (set
+        terms in which it is none: a garbage truck, jerk chicken),
         `counter-speech` (a sentence that objects to a word), `medical` and `legal` (terms of the
-        trade), `code` (fences, backticks, addresses, users' names behind `@`).
+        trade), `code` (fences, backticks, lines that open as statements do, addresses, users' names
+        behind `@`).
     """
 
     masker: Masker
