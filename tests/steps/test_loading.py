@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +7,7 @@ import torch
 
 from tests.pretrained import bert_classifier, roberta_classifier
 from trustydetox.errors import ConfigError, ModelError
+from trustydetox.steps import loading
 from trustydetox.steps.loading import (
     UnpinnedModelWarning,
     find,
@@ -116,8 +116,22 @@ def test_the_window_leaves_room_for_positions_that_count_from_two(tmp_path: Path
         pretrained.model(torch.full((1, pretrained.window + 1), 5))
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a CPU counts as without")
-def test_a_cpu_that_multiplies_bfloat16_is_known() -> None:
-    assert has_bfloat16("cpu") == (
-        torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    )
+@pytest.mark.parametrize(
+    ("line", "has"),
+    [
+        ("flags\t\t: fpu avx512f avx512_bf16", True),
+        ("flags\t\t: fpu amx_bf16 amx_tile", True),
+        ("Features\t: fp asimd bf16", True),  # ARM
+        ("flags\t\t: fpu avx2", False),
+        ("model name\t: bf16", False),
+        (None, False),  # no such file: not Linux
+    ],
+)
+def test_a_cpu_that_multiplies_bfloat16_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str | None, has: bool
+) -> None:
+    described = tmp_path / "cpuinfo"
+    if line is not None:
+        described.write_text(f"processor\t: 0\n{line}\nbugs\t\t: none\n", "utf-8")
+    monkeypatch.setattr(loading, "_CPU", described)
+    assert has_bfloat16("cpu") is has

@@ -82,8 +82,8 @@ class FactsKept:
     deny (`don't` and `do not` deny alike), words that limit (`must`, `might`) and plain praise or
     assent, which in place of an insult turns what was said into its opposite. So are the labels of
     a transcript. Nor may the edits be the first to say that anybody is a he or a she, or of which
-    group of people, but for a man or a girl, or bring praise of any other kind. Digits inside a
-    word aren't a number.
+    group of people, but for a man or a girl, or bring thanks, a yes or any other praise. Digits
+    inside a word aren't a number.
     """
 
     name: str = "facts-kept"

@@ -34,6 +34,9 @@ _AUTO: dict[str, str] = {
 }
 _CONFIGS = ("config.json", "adapter_config.json")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_CPU = Path("/proc/cpuinfo")  # Linux's; elsewhere a CPU counts as one without bfloat16
+_FEATURES = re.compile(r"^(?:flags|Features)\s*:(.*)$", re.MULTILINE)
+_WITH_BFLOAT16 = frozenset(("avx512_bf16", "amx_bf16", "bf16"))  # the last is ARM's
 _HUB_ID = re.compile(r"[\w.\-]+(?:/[\w.\-]+)?")
 
 
@@ -231,11 +234,10 @@ def has_bfloat16(device: str) -> bool:
 
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    flags = Path("/proc/cpuinfo")
-    if not flags.is_file():
+    if not _CPU.is_file():
         return False
-    found = re.search(r"^flags\s*:(.*)$", flags.read_text("utf-8"), re.MULTILINE)
-    return found is not None and bool({"avx512_bf16", "amx_bf16"} & set(found[1].split()))
+    found = _FEATURES.search(_CPU.read_text("utf-8"))
+    return found is not None and not _WITH_BFLOAT16.isdisjoint(found[1].split())
 
 
 def find(model: str, revision: str | None = None) -> Path:
