@@ -161,6 +161,11 @@ def test_a_disguised_word_that_came_in_is_seen_in_the_detection_view() -> None:
         ("that would be stupid", "stupid", "fun", 1),
         ("they keep us stupid", "stupid", "Strong", 1),
         ("Right, that is stupid", "stupid", "right", 1),  # as often as it was said before
+        ("damn you", "damn", "thank", 1),
+        ("oh damn", "damn", "yeah", 1),
+        ("you're dumber than him", "dumber", "smarter", 1),
+        ("damn these plans", "damn", "I like", 1),
+        ("kick you like I did", "kick you", "beat you", 0),
         ("a cool damn idiot", "cool damn idiot", "person", 0),
         ("a cool damn idiot", "damn idiot", "person", 0),
         ("come at 5 pm", "5 pm", "5 am", 2),

@@ -253,7 +253,7 @@ _PRAISE = re.compile(
     r"|interesting|kinder|legend|legit|logical|lucky|nicer|noble|popular|proud|qualified|reasonable"
     r"|respects?|respected|rich|right|sane|sensible|smarter|special|stronger|strong|successful|superb"
     r"|sweet|talented|thanks?|true|trusts?|trusted|useful|valid|welcome|well|winner|wiser|worthy|yeah"
-    r"|yes|(?:i|we|you|they)(?: really)? like)\b",
+    r"|yes|i like)\b",
     re.IGNORECASE,
 )
 _UNITS = (

@@ -203,7 +203,7 @@ _DEGREE = re.compile(
     re.IGNORECASE,
 )
 _COMPARATIVE = re.compile(
-    r"(?:dumb|stupid|silli|ugli|crazi|lazi|nasti|shitti|crappi|lam|dens|creepi|nutti|gross|foolish)er",
+    r"more[^\S\n]+\w+|(?:dumb|stupid|silli|ugli|crazi|lazi|nasti|shitti|crappi|lam|dens|creepi|nutti|gross|foolish)er",
     re.IGNORECASE,
 )
 _PLAIN = frozenset("foolish ignorant mean naive rude unkind unwise wrong".split())
