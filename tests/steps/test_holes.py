@@ -77,6 +77,7 @@ from trustydetox.steps.holes import dangling
         ),
         ("He called me in front of her. I was called by him. Calling someone is bad", 3),
         ("They called me in. He treats people by age. He called. I was called Tom", 2),
+        ("He called her in front of us. calling the man during it. I felt when I saw it", 3),
         ("He called me a friend, she calls my brother Tom, it was called off", 0),
         ("It would be not to take it. It is best not to go. It is not to wear it", 2),
         ("either. neither a nor. either a rude or blind. either you go or not, a good or bad", 3),

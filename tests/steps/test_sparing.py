@@ -171,9 +171,9 @@ def test_many_masked_words_are_spared_each_by_what_touches_it() -> None:
 
 
 def test_a_long_phrase_with_many_spared_words_takes_bounded_time() -> None:
-    text = "idiot and a gay and the fool " * 10_000 + "x" * 100_000
+    text = "idiot and a gay and the fool " * 5_000 + "x" * 50_000
     started = time.process_time()
-    assert len(masked(text, text, spare=("identity-terms",))[0]) == 10_001
+    assert len(masked(text, text, spare=("identity-terms",))[0]) == 5_001
     assert time.process_time() - started < 5.0
 
 
@@ -215,6 +215,7 @@ def test_a_line_that_opens_as_a_statement_does_is_code(text: str, word: str, kep
     [
         ("Take the garbage out", True),
         ("The Garbage truck is late", True),
+        ("the garbage cans", True),
         ("this garbage book", False),
         ("garbage, trucks", False),
     ],

@@ -111,9 +111,11 @@ _RULES = (
     # My boss called me in front of everyone. | I was called by your agent.
     rf"treat(?:s|ed|ing)?{_GAP}\w+(?={_ENDS})"
     rf"|(?:call(?:s|ed|ing)?|label(?:s|l?ed|l?ing)|treat(?:s|ed|ing)?){_GAP}"
-    rf"(?:me|us|you|him|them|someone|somebody|people|(?:my|your|his|our|their){_GAP}\w+)"
-    rf"(?={_ENDS}|{_GAP}(?:in|by|on|at|for|because|when|again|is|was|and|every){_BORDER})",
+    rf"(?:me|us|you|him|her|them|someone|somebody|people|(?:my|your|his|our|their|the){_GAP}\w+)"
+    rf"(?={_ENDS}|{_GAP}(?:in|by|on|at|for|because|when|during|again|is|was|and|every){_BORDER})",
     rf"(?:am|is|are|was|were|be|been|being|got){_GAP}called(?={_ENDS}|{_GAP}by{_BORDER})",
+    # I felt when I pushed that door.
+    rf"(?:feel|feels|felt)(?={_GAP}(?:when|because|after){_BORDER})",
     # It would be not to take it.
     rf"(?:be|is|was|it['’]s)(?={_GAP}not{_GAP}to\b)",
     # neither a nor. | either a rude or blind | what kind of ships it?
