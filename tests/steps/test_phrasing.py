@@ -55,7 +55,7 @@ def masking(text: str, *words: str) -> MaskedText:
         ("My boss called me stupid there", "stupid", "My boss called me names there"),
         ("I was called an idiot by him", "idiot", "I was called names by him"),
         ("How stupid do you think I am?", "stupid", "How naive do you think I am?"),
-        ("it would be stupid not to go", "stupid", "it would be a mistake not to go"),
+        ("it would be stupid not to go", "stupid", "it would be unwise not to go"),
         ("a stupid-looking hat", "stupid", "an odd-looking hat"),
         ("Cut the crap, please", "crap", "Get to the point, please"),
         ("Damned if you do, damned if you don't", "Damned", "You lose either way"),
