@@ -218,6 +218,11 @@ def test_in_a_long_text_words_keep_their_weight_in_surely_toxic_sentences(
     assert list(found.weights) == weights
 
 
+def test_a_very_long_text_is_never_searched_with_less_reason() -> None:
+    with pytest.raises(ConfigError, match=r"surer must be in \[0\.7, 1\), as sure is, got 0\.6"):
+        replace(SENTENCES, surer=0.6)
+
+
 def test_the_limit_of_a_sentence_is_inclusive() -> None:
     at, over = (
         replace(SENTENCES, limit=limit).attribute(["idiot. report idiot. report."])[0].weights

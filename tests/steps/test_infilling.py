@@ -351,6 +351,7 @@ def test_a_long_text_takes_bounded_time(text: str) -> None:
         ("you're <DUMBER> than that", "naive", "you're MORE NAIVE than that"),
         ("an even <uglier> plan", "person", "an even person plan"),
         ("it is <more stupid> than that", "bad", "it is worse than that"),
+        ("<more stupid> people than that", "bad", "bad people than that"),
         ("the <idiots>' plan", "people", "the people's plan"),
         ("the <idiots>' plan", "fools", "the fools' plan"),
         ("a <freakin>' plan", "bad", "a bad plan"),  # no owner

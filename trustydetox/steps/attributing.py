@@ -16,7 +16,7 @@ from trustydetox.records import Attribution
 from trustydetox.roles import Attributor, Scorer
 from trustydetox.spans import Span
 from trustydetox.steps.names import names_in
-from trustydetox.steps.sentences import LONG, MANY, said_in
+from trustydetox.steps.sentences import LONG, require_surer, said_in, sure_in
 from trustydetox.steps.viewing import KnownWords, View
 from trustydetox.steps.windowing import (
     Judging,
@@ -120,7 +120,7 @@ class ToxicSentences:
     limit: toxicity of a sentence, by `scorer`, from which its words keep their weights.
     sure: the same in a text of `long` sentences or more, whose worst sentence keeps them from
         `limit` on. Of another 100 edits no good one lay below 0.7, and 18 of 49 needless ones.
-    surer: the same in a text of `many` sentences or more; None is `sure`.
+    surer: the same in a text of `MANY` sentences or more; None is `sure`.
 
     A text's sentences are scored apart from other texts, so that none depends on the batch. Costs
     one pass of the scorer over texts of more than one sentence.
@@ -132,7 +132,9 @@ class ToxicSentences:
     sure: float = 0.7
     surer: float | None = None
     long: int = LONG
-    many: int = MANY
+
+    def __post_init__(self) -> None:
+        require_surer(self.sure, self.surer)
 
     def attribute(self, texts: Sequence[str], /) -> list[Attribution]:
         """One attribution per text, in the units and the scale of the other attributor."""
@@ -149,8 +151,7 @@ class ToxicSentences:
             return found
         limit = self.limit
         if len(sentences) >= self.long:
-            surer = self.surer if self.surer and len(sentences) >= self.many else self.sure
-            limit = min(worst, surer)
+            limit = min(worst, sure_in(len(sentences), self.sure, self.surer))
         starts = [each.start for each in sentences]
         return Attribution(
             text,

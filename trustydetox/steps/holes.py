@@ -17,7 +17,7 @@ def dangling(text: str) -> int:
     A quotation mark or a bracket without its fellow counts as such a word, and so does markup
     around nothing.
     """
-    found = chain(_DANGLING.finditer(text), _HOLLOW.finditer(text))
+    found = chain(_DANGLING.finditer(text), _AROUND_NOTHING.finditer(text))
     return _unpaired(text) + sum(1 for _ in found)
 
 
@@ -61,6 +61,7 @@ _NO_NOUN = (
     "an?|the|of|on|in|at|to|from|with|by|is|are|was|were|would|could|should|will|has|have|had|does|do"
     "|did|and|or|nor|but|because|who|up|out|off|away|behind|for|about|than|into|when|if|that"
 )
+_VERB = "is|are|was|were|would|could|does|do|did|has|have|had|can|will"
 _NO_OBJECT = "of|to|with|by|from|than|behind|is|are|was|were"
 _SIZE = "old|new|little|big|fellow"
 _VERY = "very|really|so|pretty|absolute|complete|total|real|true|big|huge"
@@ -107,7 +108,8 @@ _RULES = (
     # one of the people I have ever met
     rf"(?<=\bone of )the(?={_GAP}(?!\w*st\b)\w+{_GAP}(?:[\w'’]+{_GAP}){{1,4}}ever\b)",
     rf"the(?={_GAP}(?!\w*st\b|day\b|night\b|moment\b|time\b|minute\b|man\b|woman\b)\w+{_GAP}"
-    rf"(?:(?:that|which){_GAP})?(?:{_SUBJECT})(?:{_GAP}(?:have|has|had|will)|['’](?:ve|s|d|ll)){_GAP}ever\b)",
+    rf"(?:(?:that|which){_GAP})?(?:{_SUBJECT})"
+    rf"(?:{_GAP}(?:have|has|had|will)|['’](?:ve|s|d|ll)){_GAP}ever\b)",
     # My boss called me in front of everyone. | I was called by your agent.
     rf"treat(?:s|ed|ing)?{_GAP}\w+(?={_ENDS})"
     rf"|(?:call(?:s|ed|ing)?|label(?:s|l?ed|l?ing)|treat(?:s|ed|ing)?){_GAP}"
@@ -119,15 +121,17 @@ _RULES = (
     # It would be not to take it.
     rf"(?:be|is|was|it['’]s)(?={_GAP}not{_GAP}to\b)",
     # neither a nor. | either a rude or blind | what kind of ships it?
-    rf"(?:either|neither)(?={_ENDS}|{_GAP}(?:person|thing)\b)|either{_GAP}an?{_GAP}(?:{_COMMON})(?={_GAP}or\b)",
-    rf"(?:kind|sort){_GAP}of(?={_GAP}(?:is|are|was|were|would|could|does|do|did|has|have|had|can|will){_BORDER})",
+    rf"(?:either|neither)(?={_ENDS}|{_GAP}(?:person|thing)\b)"
+    rf"|either{_GAP}an?{_GAP}(?:{_COMMON})(?={_GAP}or\b)",
+    rf"(?:kind|sort){_GAP}of(?={_GAP}(?:{_VERB}){_BORDER})",
     # a rude to the new hires | a naive and I am done | a bad plan than this one
     rf"an?{_GAP}[*_]*(?:{_COMMON})[*_]*(?={_GAP}(?:to{_GAP}(?:the|my|your|him|her|them|me|us|people)"
     rf"|(?:and|so|because|but){_GAP}(?:{_SUBJECT})){_BORDER})",
     rf"an?{_GAP}(?:{_COMMON})(?={_GAP}\w+{_GAP}than\b)",
     rf"(?<!more )(?<!less )(?<!rather )(?:{_COMMON})(?={_GAP}than\b)",
     # the biggest person I know | a complete and utter person
-    rf"(?:biggest|bigger|utter|complete|total|absolute)(?={_GAP}(?:bad{_GAP})?(?:person|people|man|guy|thing){_BORDER})",
+    rf"(?:biggest|bigger|utter|complete|total|absolute)"
+    rf"(?={_GAP}(?:bad{_GAP})?(?:person|people|man|guy|thing){_BORDER})",
     # He is (really).
     rf"(?:{_IS}|(?:s?he|that|who)['’]s)(?=[^\S\n]*\()",
     # You big. | ya lucky!
@@ -161,7 +165,7 @@ _RULES = (
     r"(?:(?<=\bis )|(?<=\bare )|(?<=\bwas )|(?<=\bwere )|(?<=n['’]t )|(?<=['’][sm] )|(?<=['’]re ))"
     rf"(?:no(?={_ENDS})|so+(?={_ENDS}|{_GAP}(?:{_SUBJECT}){_BORDER}))",
 )
-_HOLLOW = re.compile(
+_AROUND_NOTHING = re.compile(
     # <b></b> | # idiocy | - and nothing
     r"<(?P<tag>[a-z]\w*)[^<>]*>\s*</(?P=tag)>|(?<!\S)#(?=[^\S\n]+#|[^\S\n]*\Z)|^[^\S\n]*[-*+•]$",
     re.IGNORECASE | re.MULTILINE,

@@ -203,7 +203,7 @@ _DEGREE = re.compile(
     re.IGNORECASE,
 )
 _COMPARATIVE = re.compile(
-    r"more[^\S\n]+\w+|(?:dumb|stupid|silli|ugli|crazi|lazi|nasti|shitti|crappi|lam|dens|creepi|nutti|gross|foolish)er",
+    r"(?:crappi|crazi|creepi|dens|dumb|foolish|gross|lam|lazi|nasti|nutti|shitti|silli|stupid|ugli)er",
     re.IGNORECASE,
 )
 _PLAIN = frozenset("foolish ignorant mean naive rude unkind unwise wrong".split())
@@ -486,13 +486,20 @@ def _graded(text: str, jobs: Sequence[tuple[Span, str]]) -> list[tuple[Span, str
                 and _neighbours(text, span)[0].casefold() in _OF_MOST
             ):
                 replacement = "worst"
-            elif _COMPARATIVE.fullmatch(span.of(text)):
+            elif _is_comparative(text, span):
                 replacement = "worse"
-        elif replacement in _PLAIN and _COMPARATIVE.fullmatch(span.of(text)):
+        elif replacement in _PLAIN and _is_comparative(text, span):
             replacement = f"more {replacement}"
         graded.append((span, replacement))
         end = span.end
     return graded
+
+
+def _is_comparative(text: str, span: Span) -> bool:
+    said = span.of(text)
+    if said.casefold().startswith("more "):
+        return _ENDS_MORE.match(text, span.end) is not None
+    return _COMPARATIVE.fullmatch(said) is not None
 
 
 def _cased(replacement: str, original: str) -> str:

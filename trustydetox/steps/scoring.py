@@ -22,7 +22,7 @@ from trustydetox.steps.classifying import (
     load_classifier,
     load_tagger,
 )
-from trustydetox.steps.sentences import LONG, MANY, said_in
+from trustydetox.steps.sentences import LONG, MANY, require_surer, said_in, sure_in
 from trustydetox.steps.viewing import View
 from trustydetox.steps.windowing import Judging, ViewOf, read
 
@@ -124,7 +124,7 @@ class WorstSentence:
     long: from how many sentences on a text is.
     sure: the toxicity of the worst sentence at which a long text is as likely toxic as not; 0.5
         leaves its odds as they are. Labels, which have thresholds of their own, stay.
-    surer: the same for the worst sentence of a text of `many`; None is `sure`. The text itself, in
+    surer: the same for the worst sentence of a text of `MANY`; None is `sure`. The text itself, in
         which calm sentences water down the worst, is held to `sure` there too.
 
     Costs `scorer` a second pass over the long texts that it finds toxic.
@@ -134,14 +134,12 @@ class WorstSentence:
     above: float = 0.3
     long: int = LONG
     sure: float = 0.5
-    many: int = MANY
     surer: float | None = None
 
     def __post_init__(self) -> None:
         if not 0.5 <= self.sure < 1.0:
             raise ConfigError(f"sure must be in [0.5, 1), got {self.sure}")
-        if self.surer is not None and not self.sure <= self.surer < 1.0:
-            raise ConfigError(f"surer must be in [{self.sure}, 1), as sure is, got {self.surer}")
+        require_surer(self.sure, self.surer)
 
     def score(self, texts: Sequence[str], /) -> list[Toxicity]:
         """One toxicity per text, no label over the one of the sentence where it is the highest."""
@@ -155,8 +153,8 @@ class WorstSentence:
         for i, spans in said.items():
             whole = _doubted(found[i], self.sure)
             if i in read:
-                surer = self.surer if self.surer and len(spans) >= self.many else self.sure
-                whole = _capped(whole, [_doubted(next(scores), surer) for _ in spans])
+                sure = sure_in(len(spans), self.sure, self.surer)
+                whole = _capped(whole, [_doubted(next(scores), sure) for _ in spans])
             found[i] = whole
         return found
 
@@ -185,9 +183,9 @@ class Attributed:
         no masker masks alone, don't convince. Of dev rows of nine labelled sources that have such a
         word people found 80 of 121 toxic where the embedded guide says 0.4 to 0.5, 54 of 84 where
         it says 0.3 to 0.4, and 23 of 46 where 0.2 to 0.3.
-    many: texts of so many sentences aren't asked about below one half. So much is said there that a
-        word convinces by chance: all nine of 1,200 chats of lm_self_dialogue from 0.3 to 0.5 have
-        one, and none was meant badly.
+
+    Texts of `MANY` sentences aren't asked about below one half: of 893 such chats of
+    lm_self_dialogue 12 are from 0.3 to 0.5, all have such a word, and one means a person.
 
     For thresholds of one half and more: under it a text in doubt may stand below a milder one that
     isn't asked about. Costs one pass of the attributor over the texts in question.
@@ -199,7 +197,6 @@ class Attributed:
     sure: float = 0.8
     likely: float = 0.5
     convincing: float = 0.9
-    many: int = MANY
 
     def __post_init__(self) -> None:
         if not 0.0 < self.likely <= 0.5 <= self.sure < 1.0:
@@ -224,7 +221,7 @@ class Attributed:
             i
             for i, score in enumerate(found)
             if 0.5 <= score.overall < self.sure
-            or (self.likely <= score.overall < 0.5 and len(said_in(texts[i])) < self.many)
+            or (self.likely <= score.overall < 0.5 and len(said_in(texts[i])) < MANY)
         ]
         weighed = self.attributor.attribute([texts[i] for i in asked]) if asked else []
         for i, attribution in zip(asked, weighed, strict=True):

@@ -142,7 +142,7 @@ def compute_dtype(on_cpu: bool = False) -> str:
 
     if on_cpu or not torch.cuda.is_available():
         return "float32"
-    return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+    return "bfloat16" if has_bfloat16("cuda") else "float16"
 
 
 def _path_of(config: str | Path | None) -> Path | None:
