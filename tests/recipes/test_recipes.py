@@ -244,7 +244,7 @@ def test_the_built_in_recipes_are_named() -> None:
 def test_what_rewrites_as_mini_does_spares_what_mini_spares(name: str) -> None:
     spared = read_recipe("mini").spare
     assert spared == read_recipe(name).spare
-    assert "identity-terms" in spared
+    assert {"identity-terms", "homonyms"} <= set(spared)
 
 
 @pytest.mark.parametrize("name", ["mini", "mini-ig"])
@@ -275,6 +275,18 @@ def test_a_very_long_text_is_toxic_by_an_insult_and_not_by_a_mood(name: str) -> 
     assert short.overall > made.threshold
 
 
+@pytest.mark.parametrize("name", ["mini", "mini-ig"])
+def test_what_is_toxic_alone_needs_to_be_worse_still_in_a_very_long_text(name: str) -> None:
+    made = load_recipe(name)
+    worst = made.scorer.scorer if isinstance(made.scorer, Attributed) else made.scorer
+    assert isinstance(worst, WorstSentence)
+    text = "The bus was late. " * 10 + "That is ridiculous. " * 3
+    assert made.score([text])[0].overall < made.threshold
+    # The control: where it needs no more than other long texts it is toxic.
+    [harsh] = replace(worst, surer=None).score([text])
+    assert harsh.overall > made.threshold
+
+
 def test_a_kind_word_about_a_group_is_not_toxic() -> None:
     made = load_recipe("mini")
     text = "Some of the bravest people I know are Kenyans."
@@ -295,6 +307,10 @@ def test_a_plain_word_makes_a_likely_toxic_text_toxic() -> None:
     assert isinstance(made.scorer, Attributed)
     [alone] = made.scorer.scorer.score([text])
     assert alone.overall < made.threshold
+    # As little as this is enough.
+    less = "The hotel had a crappy shower and a nice view."
+    assert 0.3 <= made.scorer.scorer.score([less])[0].overall < 0.4
+    assert made.run([less])[0].verdict is Verdict.REWRITTEN
     # Very long, it would be so by chance.
     [long] = made.run([text + " It is here." * 12])
     assert long.verdict is Verdict.CLEAN

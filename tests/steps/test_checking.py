@@ -165,7 +165,7 @@ def test_a_disguised_word_that_came_in_is_seen_in_the_detection_view() -> None:
         ("oh damn", "damn", "yeah", 1),
         ("you're dumber than him", "dumber", "smarter", 1),
         ("damn these plans", "damn", "I like", 1),
-        ("kick you like I did", "kick you", "beat you", 0),
+        ("kick that man like I did", "kick that man", "beat you", 0),
         ("a cool damn idiot", "cool damn idiot", "person", 0),
         ("a cool damn idiot", "damn idiot", "person", 0),
         ("come at 5 pm", "5 pm", "5 am", 2),

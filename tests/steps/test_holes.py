@@ -84,6 +84,7 @@ from trustydetox.steps.holes import dangling
         ("What kind of would do that. It is kind of nice. some kind of can", 2),
         ("a rude to the new. a **naive** and I am done. a bad plan than this", 3),
         ("a rude and long talk, a bad plan, more than a bad plan, rude to the new", 0),
+        ("more naive than that, less rude than him, rather mean than bad. it is bad than that", 1),
         ("the biggest person. an utter person. a total guy, a bigger plan, the complete guide", 3),
         ("You lucky! ya big. you old friend, u poor, thing", 3),
         ("He's (really). It is—really. She is --really. it is -really, and (you)", 3),

@@ -376,7 +376,9 @@ def test_bad_comes_in_the_degree_of_what_it_replaces(text: str, new: str, said: 
         ("an <b>idiot</b>", "idiot", "person", "a <b>person</b>"),
         ("a <i>*moron*</i>", "moron", "evil man", "an <i>*evil man*</i>"),
         ("an x<b>idiot</b>", "idiot", "person", "an x<b>person</b>"),
+        ("an idiotic <b>plan</b>", "idiotic", "", "a <b>plan</b>"),
         ('"Shut up, idiot," he said', ", idiot,", "", '"Shut up," he said'),
+        ('"Shut up, idiot," he said', ", idiot,", ", man,", '"Shut up, man," he said'),
         ("Shut up, idiot, he said", ", idiot,", "", "Shut up he said"),
     ],
 )

@@ -116,9 +116,9 @@ class WorstSentence:
     more sentences there are, the likelier one looks toxic by chance, so that a long text's odds
     may be divided: of 482 long harmless comments of jigsaw_sample_demo and jigsaw_sample_detoxify
     22.6 % are found toxic without and 13.7 % with `sure` at 0.7, of 52 toxic ones 90 and 81 %.
-    With `surer` at 0.8 too, and no lift by a word (see `Attributed`), `mini` finds 27 toxic of the
-    chats of 13 sentences and more in 3,072 of lm_self_dialogue, where it found 41, and of 22
-    comments as long of civil_comments_toxic_half 18, where 19 were.
+    Of 3,072 chats of lm_self_dialogue `mini` found 41 of 13 sentences and more toxic, 31 once no
+    word lifts such a text (see `Attributed`), and finds 27 with `surer` at 0.8; of 22 comments as
+    long of civil_comments_toxic_half 19, 19 and 18.
 
     above: texts that `scorer` finds less toxic than this aren't read by sentences.
     long: from how many sentences on a text is.
