@@ -310,7 +310,8 @@ def test_a_plain_word_makes_a_likely_toxic_text_toxic() -> None:
     # As little as this is enough.
     less = "The hotel had a crappy shower and a nice view."
     assert 0.3 <= made.scorer.scorer.score([less])[0].overall < 0.4
-    assert made.run([less])[0].verdict is Verdict.REWRITTEN
+    [mild] = made.run([less])
+    assert mild.verdict is Verdict.REWRITTEN
     # Very long, it would be so by chance.
     [long] = made.run([text + " It is here." * 12])
     assert long.verdict is Verdict.CLEAN
