@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import shutil
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from tests.networks import tiny_gpt2, tiny_opt
 from trustydetox.cli import app
 from trustydetox.errors import ConfigError, ConflictError, InputError, ModelError
 from trustydetox.training import build_trainer, merge_adapter, read_settings
-from trustydetox.training.sft import exporting, preflight
+from trustydetox.training.sft import exporting, finetuning, preflight
 from trustydetox.training.sft.cards import add_results
 from trustydetox.training.sft.exporting import _made_whole, _stream
 from trustydetox.training.sft.finetuning import compare_logits, train
@@ -283,7 +284,22 @@ def losses(made: Any) -> list[float]:
     return [entry["loss"] for entry in made.state.log_history if "loss" in entry]
 
 
-def test_it_trains_as_a_plain_trainer_does(base: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("native", [True, False])
+def test_an_adapter_is_in_bfloat16_only_where_that_is_multiplied(
+    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, native: bool
+) -> None:
+    monkeypatch.setattr(finetuning, "has_bfloat16", lambda device: native)
+    made = trainer(base, tmp_path)
+    kinds = {weight.dtype for weight in made.model.parameters() if weight.requires_grad}
+    assert kinds == {torch.bfloat16 if native else torch.float32}
+    assert all(map(isfinite, losses(made)))
+
+
+def test_it_trains_as_a_plain_trainer_does(
+    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Where it isn't, the adapter's type is the one difference.
+    monkeypatch.setattr(finetuning, "has_bfloat16", lambda device: True)
     from transformers import set_seed
     from trl import SFTTrainer
 

@@ -22,7 +22,13 @@ from trustydetox.corpus import Cleaned
 from trustydetox.corpus.choosing import choose
 from trustydetox.corpus.runs.folder import versions
 from trustydetox.errors import ConflictError, InputError, ModelError
-from trustydetox.steps.loading import find, open_config, open_model, open_tokenizer
+from trustydetox.steps.loading import (
+    find,
+    has_bfloat16,
+    open_config,
+    open_model,
+    open_tokenizer,
+)
 from trustydetox.training.sft import preflight
 from trustydetox.training.sft.cards import FACTS, write_card
 from trustydetox.training.sft.exporting import merge_adapter
@@ -97,6 +103,7 @@ def build_trainer(
         **passed,
     )
     preflight.check_prepared(made.train_dataset, train_dataset, args)
+    _widen_adapter(made)
     return made
 
 
@@ -209,6 +216,21 @@ def compare_logits(before: list[Tensor], model: Any, rows: list[list[int]]) -> L
     after = [_logits(model, ids) for ids in rows]
     gaps = torch.cat([(a - b).abs().flatten() for a, b in zip(before, after, strict=True)])
     return LogitGap(float(gaps.mean()), float(gaps.max()), sum(map(len, rows)))
+
+
+def _widen_adapter(trainer: SFTTrainer) -> None:
+    """Give an adapter of a quantised base float32 where bfloat16 is emulated.
+
+    TRL makes it bfloat16 on any device. A step then takes three times as long on a CPU, and float16
+    training on a GPU without bfloat16 ends in an error when its gradients are unscaled.
+    """
+    import torch
+
+    if has_bfloat16(trainer.args.device.type) or not getattr(trainer.model, "is_quantized", False):
+        return
+    for weight in trainer.model.parameters():
+        if weight.requires_grad and weight.dtype == torch.bfloat16:
+            weight.data = weight.data.float()
 
 
 def _require_close(gap: LogitGap, before: list[Tensor], out: Path) -> None:
