@@ -293,6 +293,11 @@ def test_an_adapter_is_in_bfloat16_only_where_that_is_multiplied(
     kinds = {weight.dtype for weight in made.model.parameters() if weight.requires_grad}
     assert kinds == {torch.bfloat16 if native else torch.float32}
     assert all(map(isfinite, losses(made)))
+    # Where nothing is quantised TRL changes no type, and neither do we.
+    whole = AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16)
+    args = settings(base, tmp_path, "--save_strategy", "no").args
+    kept = build_trainer(whole, Dataset.from_dict(ROWS), args=args).model
+    assert {weight.dtype for weight in kept.parameters()} == {torch.bfloat16}
 
 
 def test_it_trains_as_a_plain_trainer_does(
