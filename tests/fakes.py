@@ -6,9 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from itertools import compress
 
 from trustydetox.detoxifier import Detoxifier
-from trustydetox.records import Attribution, Finding, MaskedText, Rewrite, Toxicity
+from trustydetox.records import Attribution, Finding, MaskedText, Rewrite, Toxicity, Veto
 from trustydetox.roles import Attributor, Check, Infiller, Masker, Scorer
 from trustydetox.spans import Edit, Span
 
@@ -135,6 +136,24 @@ class SteadyWordMasker(WordMasker):
 
 
 @dataclass(frozen=True)
+class KeepingWordMasker(SteadyWordMasker):
+    """The same, and it keeps a word."""
+
+    keeps: str = "damn"
+
+    def mask(self, attribution: Attribution, /) -> MaskedText:
+        masked = super().mask(attribution)
+        kept = {at for span in self.kept(masked.text) for at in range(span.start, span.end)}
+        goes = [kept.isdisjoint(range(span.start, span.end)) for span in masked.masked]
+        spans = tuple(compress(masked.masked, goes))
+        vetoes = tuple(Veto(span, "kept") for span in masked.masked if span not in spans)
+        return MaskedText(masked.text, spans, (1.0,) * len(spans), vetoes)
+
+    def kept(self, text: str, /) -> list[Span]:
+        return [span for span in words(text) if span.of(text) == self.keeps]
+
+
+@dataclass(frozen=True)
 class Deleter:
     """One candidate: the text without its masked spans and the space before each."""
 
@@ -198,6 +217,21 @@ class Lacks:
     def _one(self, rewrite: Rewrite) -> Finding:
         count = sum(span.of(rewrite.text) == self.word for span in words(rewrite.text))
         return Finding(self.name, count < 1, float(count), 1.0)
+
+
+@dataclass(frozen=True)
+class ScoredAgain:
+    """Passes where a second scorer finds the rewritten text less toxic than `limit`."""
+
+    scorer: Scorer = field(default_factory=WordScorer)
+    limit: float = 0.3
+    name: str = "scored-again"
+
+    def check(self, rewrites: Sequence[Rewrite], /) -> list[Finding]:
+        scores = self.scorer.score([rewrite.text for rewrite in rewrites])
+        return [
+            Finding(self.name, one.overall < self.limit, one.overall, self.limit) for one in scores
+        ]
 
 
 @dataclass(frozen=True)

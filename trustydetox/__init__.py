@@ -48,6 +48,8 @@ from trustydetox.roles import (
     Passage,
     RowFormat,
     Scorer,
+    ScoringCheck,
+    SparingMasker,
     SteadyMasker,
 )
 from trustydetox.spans import Edit, Span, apply_edits, compose, edits_between, merge, minimal
@@ -87,8 +89,10 @@ __all__ = [
     "Rewrite",
     "RowFormat",
     "Scorer",
+    "ScoringCheck",
     "Span",
     "SpanError",
+    "SparingMasker",
     "SteadyMasker",
     "Toxicity",
     "Verdict",

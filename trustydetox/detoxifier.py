@@ -13,7 +13,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Literal, TypeVar, get_args
 
 from trustydetox.errors import ConfigError, ContractError, did_you_mean
@@ -28,7 +28,17 @@ from trustydetox.records import (
     Verdict,
     Veto,
 )
-from trustydetox.roles import TIE, Attributor, Check, Infiller, Masker, Scorer, SteadyMasker
+from trustydetox.roles import (
+    TIE,
+    Attributor,
+    Check,
+    Infiller,
+    Masker,
+    Scorer,
+    ScoringCheck,
+    SparingMasker,
+    SteadyMasker,
+)
 from trustydetox.spans import Edit, Span, apply_edits, compose, merge, minimal, sources
 
 Fallback = Literal["drop", "redact", "keep"]
@@ -84,6 +94,7 @@ class _Case:
     text: str
     toxicity: Toxicity
     current: Attempt
+    kept: tuple[Span, ...] = ()  # what a rule keeps, sorted and disjoint
     masked: tuple[MaskedText, ...] = ()  # of the original, one per round
     misses: list[Attempt] = field(default_factory=list)
     taken: Attempt | None = None
@@ -172,7 +183,12 @@ class Detoxifier:
         foreign = {i for i in toxic if self.is_foreign(texts[i])}
         native = [i for i in toxic if i not in foreign]
         masked: dict[int, MaskedText] = {i: MaskedText(texts[i], ()) for i in foreign}
-        masked |= zip(native, self._mask([texts[i] for i in native], written=True), strict=True)
+        toxic_texts = [texts[i] for i in native]
+        for i, found, (_, left) in zip(
+            native, self._mask(toxic_texts, written=True), self._sparing(toxic_texts), strict=True
+        ):
+            is_spared = left is not None and not self.rule_of(left)
+            masked[i] = MaskedText(texts[i], (), (), found.vetoes) if is_spared else found
         return [
             Found(text, score, masked.get(i))
             for i, (text, score) in enumerate(zip(texts, scores, strict=True))
@@ -195,6 +211,7 @@ class Detoxifier:
             if self.is_foreign(case.text):
                 case.reason = "language"
         active = [case for case in cases.values() if not case.reason]
+        self._spare(active)
         for _ in range(self.rounds):
             active = self._round(active)
         settled = dict(zip(cases, self._records(list(cases.values())), strict=True))
@@ -203,6 +220,24 @@ class Detoxifier:
             for i, (text, score) in enumerate(zip(texts, scores, strict=True))
         ]
 
+    def _spare(self, cases: Sequence[_Case]) -> None:
+        """Note what a rule keeps in each case, and how toxic its text is but for that."""
+        found = self._sparing([case.text for case in cases])
+        for case, (kept, score) in zip(cases, found, strict=True):
+            if score is not None:
+                case.kept = kept
+                case.current = replace(case.current, toxicity=score)
+
+    def _sparing(self, texts: Sequence[str]) -> list[tuple[tuple[Span, ...], Toxicity | None]]:
+        """What a rule keeps of each text, and how toxic it is but for that; None: nothing is."""
+        if not isinstance(self.masker, SparingMasker):
+            return [((), None)] * len(texts)
+        kept = [merge(self.masker.kept(text)) for text in texts]
+        scores = iter(
+            self._gate([_without(text, one) for text, one in zip(texts, kept, strict=True) if one])
+        )
+        return [(one, next(scores) if one else None) for one in kept]
+
     def _round(self, cases: Sequence[_Case]) -> list[_Case]:
         """One round over `cases`; returns those that got better without passing."""
         pending: list[tuple[_Case, MaskedText]] = []
@@ -210,11 +245,13 @@ class Detoxifier:
         for case, masked in zip(cases, masks, strict=True):
             if not case.current.rewrite.edits:
                 case.vetoes = masked.vetoes
-            if masked.masked:
+            # But for what a rule keeps the text isn't toxic: nothing is there to mend.
+            is_spared = not case.current.rewrite.edits and not self.rule_of(case.current.toxicity)
+            if masked.masked and not is_spared:
                 case.masked += (_on_original(case.current.rewrite, masked),)
                 pending.append((case, masked))
             elif not case.misses:
-                case.reason = SPARED if masked.vetoes else "no-span"
+                case.reason = SPARED if masked.vetoes or is_spared else "no-span"
         infilled = self._infill([masked for _, masked in pending])
         queues: list[tuple[_Case, list[Rewrite]]] = []
         for (case, _), proposals in zip(pending, infilled, strict=True):
@@ -230,7 +267,7 @@ class Detoxifier:
                 for case, queue in queues
                 if case.taken is None and rank < len(queue)
             ]
-            attempts = self._judge([rewrite for _, rewrite in waiting])
+            attempts = self._judge(waiting)
             for (case, _), attempt in zip(waiting, attempts, strict=True):
                 if attempt.passed:
                     case.taken = attempt
@@ -242,8 +279,8 @@ class Detoxifier:
             if case.taken is not None:
                 continue
             case.reason = "checks"
-            best = self._lowest(missed[id(case)], case.alone)
-            if self._is_lower(best, case.current, case.alone):
+            best = self._lowest(missed[id(case)], case)
+            if self._is_lower(best, case.current, case):
                 case.current = best
                 better.append(case)
         return better
@@ -259,7 +296,7 @@ class Detoxifier:
             else:
                 edits.append(())
         changed = [i for i, case in enumerate(cases) if case.taken is None and edits[i]]
-        outputs = [apply_edits(cases[i].text, edits[i]) for i in changed]
+        outputs = [_counted(cases[i], Rewrite(cases[i].text, edits[i])).text for i in changed]
         after = dict(zip(changed, self._gate(outputs), strict=True))
         return [self._record(case, edits[i], after.get(i)) for i, case in enumerate(cases)]
 
@@ -290,7 +327,7 @@ class Detoxifier:
             edits=edits,
             masked=masked,
             toxicity_after=after,
-            findings=self._nearest(case.misses, case.alone),
+            findings=self._nearest(case),
             misses=misses,
             rule=self.rule_of(case.toxicity),
             vetoes=case.vetoes,
@@ -305,15 +342,13 @@ class Detoxifier:
             Edit(span, self.redaction) for span in spans if span.of(case.text) != self.redaction
         )
 
-    def _nearest(
-        self, misses: Sequence[Attempt], alone: dict[str, Toxicity]
-    ) -> tuple[Finding, ...]:
+    def _nearest(self, case: _Case) -> tuple[Finding, ...]:
         """Findings of the miss that failed least: fewest failures, then the lowest toxicity."""
-        if not misses:
+        if not case.misses:
             return ()
-        fewest = min(_failures(miss) for miss in misses)
-        least = [miss for miss in misses if _failures(miss) == fewest]
-        return self._lowest(least, alone).findings
+        fewest = min(_failures(miss) for miss in case.misses)
+        least = [miss for miss in case.misses if _failures(miss) == fewest]
+        return self._lowest(least, case).findings
 
     def _gate(self, texts: Sequence[str], *, labels: bool = False) -> list[Toxicity]:
         """Toxicity of each text; blank ones are clean without asking the scorer."""
@@ -390,10 +425,15 @@ class Detoxifier:
                 _require_same(self.infiller, candidate.original, one.text)
         return found
 
-    def _judge(self, rewrites: Sequence[Rewrite]) -> list[Attempt]:
+    def _judge(self, candidates: Sequence[tuple[_Case, Rewrite]]) -> list[Attempt]:
         """Candidates with what the guide and every check found; the guide's finding is first."""
-        columns = [self._check(check, rewrites) for check in self.checks]
-        scores = self._gate([rewrite.text for rewrite in rewrites])
+        rewrites = [rewrite for _, rewrite in candidates]
+        counted = [_counted(case, rewrite) for case, rewrite in candidates]
+        columns = [
+            self._check(check, counted if isinstance(check, ScoringCheck) else rewrites)
+            for check in self.checks
+        ]
+        scores = self._gate([rewrite.text for rewrite in counted])
         return [
             Attempt(rewrite, score, (self._guided(score), *findings))
             for rewrite, score, *findings in zip(rewrites, scores, *columns, strict=True)
@@ -419,24 +459,24 @@ class Detoxifier:
             for rewrite, finding in zip(rewrites, found, strict=True)
         ]
 
-    def _lowest(self, attempts: Sequence[Attempt], alone: dict[str, Toxicity]) -> Attempt:
+    def _lowest(self, attempts: Sequence[Attempt], case: _Case) -> Attempt:
         """The least toxic attempt, of equals the first."""
         least = min(attempt.toxicity.overall for attempt in attempts)
         near = [a for a in attempts if a.toxicity.overall <= least + TIE]
         if len(near) > 1:
-            near = [self._attempt_alone(attempt, alone) for attempt in near]
+            near = [self._attempt_alone(attempt, case) for attempt in near]
         return min(near, key=lambda attempt: attempt.toxicity.overall)
 
-    def _is_lower(self, attempt: Attempt, current: Attempt, alone: dict[str, Toxicity]) -> bool:
+    def _is_lower(self, attempt: Attempt, current: Attempt, case: _Case) -> bool:
         if abs(attempt.toxicity.overall - current.toxicity.overall) <= TIE:
-            attempt, current = (self._attempt_alone(one, alone) for one in (attempt, current))
+            attempt, current = (self._attempt_alone(one, case) for one in (attempt, current))
         return attempt.toxicity.overall < current.toxicity.overall
 
-    def _attempt_alone(self, attempt: Attempt, alone: dict[str, Toxicity]) -> Attempt:
-        text = attempt.rewrite.text
-        if text not in alone:
-            (alone[text],) = self._gate([text])
-        return replace(attempt, toxicity=alone[text])
+    def _attempt_alone(self, attempt: Attempt, case: _Case) -> Attempt:
+        text = _counted(case, attempt.rewrite).text
+        if text not in case.alone:
+            (case.alone[text],) = self._gate([text])
+        return replace(attempt, toxicity=case.alone[text])
 
 
 def _texts(texts: Iterable[str]) -> Iterable[str]:
@@ -469,6 +509,34 @@ def _require_same(step: object, got: str, expected: str) -> None:
         raise ContractError(
             f"{type(step).__name__} returned a result for something else than it was given"
         )
+
+
+def _counted(case: _Case, rewrite: Rewrite) -> Rewrite:
+    """The rewrite as its toxicity is measured: as if what a rule keeps weren't there.
+
+    Else no rewrite could pass beside a word that stays. What an edit touches counts.
+    """
+    spans = [edit.span for edit in rewrite.edits]
+    kept = [span for span in case.kept if not _touches(spans, span)]
+    if not kept:
+        return rewrite
+    ends = [span.end for span in kept]
+    lengths = [0, *accumulate(map(len, kept))]
+    edits = []
+    for edit in rewrite.edits:
+        cut = lengths[bisect_right(ends, edit.span.start)]
+        edits.append(Edit(Span(edit.span.start - cut, edit.span.end - cut), edit.replacement))
+    return Rewrite(_without(rewrite.original, kept), tuple(edits))
+
+
+def _touches(spans: Sequence[Span], span: Span) -> bool:
+    """Whether `span` overlaps one of the sorted disjoint spans."""
+    at = bisect_right(spans, span.start, key=lambda one: one.end)
+    return at < len(spans) and spans[at].start < span.end
+
+
+def _without(text: str, spans: Sequence[Span]) -> str:
+    return apply_edits(text, [Edit(span, "") for span in spans])
 
 
 def _failures(attempt: Attempt) -> int:

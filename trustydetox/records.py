@@ -127,7 +127,7 @@ class Record:
     reason: why the text is unresolved (`""` otherwise).
     edits: what turns original into output; empty where it was dropped.
     masked: the spans found toxic, whether or not they could be mended.
-    toxicity_after: of the output; None where nothing was edited.
+    toxicity_after: of the output without what a rule keeps; None where nothing was edited.
     findings: of the attempt that was taken, else of the nearest miss.
     misses: the first candidates that failed a check, in the order they were judged.
     rule: by which the text is toxic: `threshold`, or `labels.` and a label; before it `roles.` and

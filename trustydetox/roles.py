@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
 from trustydetox.records import Attribution, Finding, MaskedText, Rewrite, Toxicity
+from trustydetox.spans import Span
 
 TIE = 2e-3
 """Two values nearer than this are compared anew, each computed alone: what stands in the same batch
@@ -56,6 +57,19 @@ class SteadyMasker(Masker, Protocol):
         ...
 
 
+@runtime_checkable
+class SparingMasker(Masker, Protocol):
+    """A masker that keeps some words whatever they weigh.
+
+    Optional: how toxic a rewrite still is the pipeline measures as if they weren't there, for no
+    rewrite could mend what they say. Where the masker can't say what it keeps, all counts.
+    """
+
+    def kept(self, text: str, /) -> list[Span]:
+        """What stays of a text, in any order."""
+        ...
+
+
 class Infiller(Protocol):
     """Proposes what to put in place of the masked spans."""
 
@@ -74,6 +88,21 @@ class Check(Protocol):
 
     def check(self, rewrites: Sequence[Rewrite], /) -> list[Finding]:
         """One finding per candidate."""
+        ...
+
+
+@runtime_checkable
+class ScoringCheck(Check, Protocol):
+    """A check that measures toxicity, and so isn't shown what a rule keeps: see SparingMasker."""
+
+    @property
+    def scorer(self) -> Scorer:
+        """What it asks."""
+        ...
+
+    @property
+    def limit(self) -> float:
+        """A candidate of this toxicity or more fails."""
         ...
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from trustydetox.records import Attribution, Finding, MaskedText, Rewrite, Toxicity
-from trustydetox.roles import TIE, SteadyMasker
+from trustydetox.roles import TIE, SparingMasker, SteadyMasker
 from trustydetox.spans import Edit, Span
 
 TEXTS = (
@@ -297,10 +297,21 @@ def masks_the_same_in_spite_of_noise(step: Any, texts: Sequence[str]) -> None:
             assert step.mask(noisy).masked == step.mask(attribution).masked
 
 
+def masks_nothing_of_what_it_keeps(step: Any, texts: Sequence[str]) -> None:
+    """Holds for maskers that say what they keep."""
+    if not isinstance(step, SparingMasker):
+        return
+    for attribution in attributions(texts):
+        masked = step.mask(attribution).masked
+        for kept in step.kept(attribution.text):
+            assert not any(kept.start < one.end and one.start < kept.end for one in masked)
+
+
 MASKER_PROMISES = (
     masks_the_text_it_was_given,
     masks_no_blank,
     weighs_its_masks_from_zero_to_one,
     masks_the_same_again,
     masks_the_same_in_spite_of_noise,
+    masks_nothing_of_what_it_keeps,
 )

@@ -12,12 +12,14 @@ from tests.contract import promises
 from tests.contract.promises import MASKER_PROMISES, PROMISES, TEXTS, long_text, wanted
 from tests.fakes import (
     Deleter,
+    KeepingWordMasker,
     NoisyScorer,
     SteadyWordMasker,
     WordAttributor,
     WordMasker,
     WordScorer,
     WordsKept,
+    words,
 )
 from trustydetox.records import Attribution, Finding, MaskedText, Rewrite, Toxicity
 from trustydetox.spans import Edit, Span
@@ -207,6 +209,7 @@ def test_good_maskers_keep_every_promise() -> None:
     for promise in MASKER_PROMISES:
         promise(WordMasker(limit=0.31), TEXTS)
         promise(SteadyWordMasker(limit=0.31), TEXTS)
+        promise(KeepingWordMasker(), (*TEXTS, "damn, a damn idiot"))
 
 
 @dataclass(frozen=True)
@@ -228,6 +231,14 @@ class Overconfident(WordMasker):
         return False
 
 
+@dataclass(frozen=True)
+class Forgetful(WordMasker):
+    """Masks what it says it keeps."""
+
+    def kept(self, text: str, /) -> list[Span]:
+        return list(words(text))
+
+
 @pytest.mark.parametrize(
     ("promise", "step"),
     [
@@ -243,6 +254,7 @@ class Overconfident(WordMasker):
             Masking(lambda a: MaskedText("a b", (Span(0, 1), Span(2, 3)), (1.0, -1.0))),
         ),
         ("masks_the_same_in_spite_of_noise", Overconfident(limit=0.5)),
+        ("masks_nothing_of_what_it_keeps", Forgetful()),
     ],
 )
 def test_a_masker_that_breaks_its_promise_is_caught(promise: str, step: Any) -> None:

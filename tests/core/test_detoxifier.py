@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import pytest
 
 from tests.fakes import (
     Deleter,
+    KeepingWordMasker,
     Lacks,
     Replacer,
+    ScoredAgain,
     SteadyWordMasker,
     WordAttributor,
     WordMasker,
@@ -284,6 +286,74 @@ def test_a_text_whose_toxic_spans_are_all_kept_leaves_as_it_came(fallback: str) 
         "idiot",
     )
     assert record.vetoes == (Veto(Span(0, 5), "house"),)
+
+
+KEPT_LOUD = {"idiot": 0.9, "damn": 0.6}
+
+
+def keeping(**settings: Any) -> Detoxifier:
+    """`damn`, which alone makes a text toxic, stays; two scorers look at what is left."""
+    return detoxifier(
+        scorer=WordScorer(KEPT_LOUD),
+        attributor=WordAttributor(KEPT_LOUD),
+        masker=KeepingWordMasker(),
+        checks=(ScoredAgain(WordScorer(KEPT_LOUD)), WordsKept()),
+        **settings,
+    )
+
+
+def test_what_a_rule_keeps_does_not_count_against_a_rewrite() -> None:
+    record = only(keeping(), "damn that idiot of a damn boss")
+    assert record.verdict is Verdict.REWRITTEN
+    assert record.output == "damn that of a damn boss"
+    assert record.toxicity_after == Toxicity(0.0, {"insult": 0.0})
+    kept = {finding.check: finding.value for finding in record.findings}
+    assert kept["scored-again"] == 0.0
+    assert kept["words-kept"] == 6 / 7  # the other checks see the text as it is
+
+
+def test_where_the_masker_cannot_say_what_it_keeps_it_counts() -> None:
+    pipeline = keeping()
+    inner = pipeline.masker
+    assert isinstance(inner, KeepingWordMasker)
+
+    class Silent:
+        mask = staticmethod(inner.mask)
+
+    record = only(replace(pipeline, masker=Silent()), "damn that idiot of a damn boss")
+    assert (record.verdict, record.output) == (Verdict.UNRESOLVED, None)
+
+
+def test_a_kept_word_that_an_edit_touches_counts() -> None:
+    pipeline = keeping(infiller=Whole(("a damn fool", "a fool")))
+    assert only(pipeline, "you damn idiot").output == "a fool"
+
+
+def test_other_toxic_words_still_count_beside_a_kept_one() -> None:
+    record = only(keeping(infiller=Replacer({"idiot": ["idiot!", "fool"]})), "damn idiot, damn it")
+    assert record.output == "damn fool, damn it"
+    (miss,) = record.misses
+    assert miss.toxicity.overall == 0.9
+
+
+def test_a_text_that_is_toxic_by_what_a_rule_keeps_alone_leaves_as_it_came() -> None:
+    weights = {"damn": 0.6, "silly": 0.4}  # the second is masked, and not toxic by itself
+    pipeline = replace(keeping(), scorer=WordScorer(weights), attributor=WordAttributor(weights))
+    record = only(pipeline, "a damn silly song")
+    assert (record.reason, record.output) == ("spared", "a damn silly song")
+    assert [veto.span.of(record.original) for veto in record.vetoes] == ["damn"]
+    (found,) = pipeline.find(["a damn silly song"])
+    assert found.masked == MaskedText("a damn silly song", (), (), record.vetoes)
+    (other,) = pipeline.find(["a silly silly song"])
+    assert other.masked is not None
+    assert len(other.masked.masked) == 2
+
+
+def test_a_redacted_text_is_scored_without_what_a_rule_keeps() -> None:
+    pipeline = keeping(infiller=Nothing(), fallback="redact")
+    record = only(pipeline, "damn that idiot")
+    assert record.output == "damn that [removed]"
+    assert record.toxicity_after == Toxicity(0.0, {"insult": 0.0})
 
 
 def test_the_first_candidate_that_passes_is_taken_though_a_later_one_is_less_toxic() -> None:

@@ -317,6 +317,30 @@ def test_a_plain_word_makes_a_likely_toxic_text_toxic() -> None:
     assert long.verdict is Verdict.CLEAN
 
 
+@pytest.mark.parametrize(
+    ("text", "output", "settings"),
+    [
+        ("The garbage truck is late, you moron.", "The garbage truck is late.", {}),
+        (
+            "This is crap and you are a moron.",
+            "This is crap and you are wrong.",
+            {"allow": ("crap",)},
+        ),
+        (
+            'He said "you idiot" and then the damn bus left.',
+            'He said "you idiot" and then the bus left.',
+            {"spare": ("quotation",)},
+        ),
+    ],
+)
+def test_a_text_is_mended_around_what_stays(text: str, output: str, settings: Any) -> None:
+    made = load_recipe("mini", **settings)
+    assert made.score([output])[0].overall >= made.threshold  # by what stays
+    [record, again] = made.run([text, output])
+    assert (record.verdict, record.output) == (Verdict.REWRITTEN, output)
+    assert (again.reason, again.output) == ("spared", output)
+
+
 def test_an_attributor_may_look_into_the_recipe_s_own_scorer(write: Any, tmp_path: Path) -> None:
     model = bert_classifier(tmp_path / "model", ["fine", "rude"])
     labels = {"fine": "clean", "rude": "toxic"}

@@ -469,3 +469,14 @@ def test_what_ends_a_stressed_passage_is_not_part_of_its_last_word(
     attribution = Attribution(text, (Span(start, start + len(unit)),), (0.9,))
     found = Threshold(threshold=0.5).mask(attribution)
     assert [span.of(text) for span in found.masked] == [masked]
+
+
+@pytest.mark.parametrize("made", [Threshold, ShareOfStrongest])
+def test_it_says_which_allowed_words_it_keeps(
+    made: type[Threshold] | type[ShareOfStrongest],
+) -> None:
+    least = {"threshold" if made is Threshold else "share": 0.5}
+    masker = made(**least, allow=frozenset({"dumb luck", "silly"}), deny=frozenset({"so silly"}))
+    text = "Silly me: dumb luck, dumb, so silly"
+    assert [span.of(text) for span in masker.kept(text)] == ["Silly", "dumb luck"]
+    assert masker.kept("fine") == []

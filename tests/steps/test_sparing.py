@@ -223,3 +223,14 @@ def test_a_line_that_opens_as_a_statement_does_is_code(text: str, word: str, kep
 def test_set_terms_in_which_a_word_is_no_insult_stay(text: str, kept: bool) -> None:
     found, vetoes = masked(text, "garbage", "Garbage", spare=("homonyms",))
     assert (bool(vetoes), bool(found)) == (kept, not kept)
+
+
+def test_it_says_what_it_keeps_but_for_words_for_people() -> None:
+    text = "a gay Irish garbage truck `damn` and some heck"
+    masker = Sparing(
+        masker=Threshold(threshold=0.5, allow=frozenset({"heck"})),
+        spare=("identity-terms", "homonyms", "code"),
+    )
+    assert {span.of(text) for span in masker.kept(text)} == {"heck", "garbage truck", "`damn`"}
+    silent = Sparing(masker=Phrases(("gay",)), spare=("code",))
+    assert [span.of(text) for span in silent.kept(text)] == ["`damn`"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from trustydetox.detoxifier import Detoxifier
 from trustydetox.evaluation.baselines import TfidfRegression
@@ -27,7 +27,7 @@ from trustydetox.evaluation.measures import (
     reliability,
 )
 from trustydetox.records import Record
-from trustydetox.roles import Scorer
+from trustydetox.roles import ScoringCheck
 
 Progress = Callable[[str], None]
 
@@ -55,21 +55,6 @@ class LabelledTexts(Protocol):
     @property
     def labels(self) -> Sequence[int | None]:
         """One label per text."""
-        ...
-
-
-@runtime_checkable
-class ScoringCheck(Protocol):
-    """A check that asks a scorer of its own."""
-
-    @property
-    def scorer(self) -> Scorer:
-        """What it asks."""
-        ...
-
-    @property
-    def limit(self) -> float:
-        """A candidate of this toxicity or more fails."""
         ...
 
 

@@ -126,6 +126,12 @@ class Threshold:
         rivals.sort()
         return any(high - low <= 2 * margin for low, high in pairwise(rivals))
 
+    def kept(self, text: str, /) -> list[Span]:
+        """The words and phrases of `allow`, but for those that `deny` takes all the same."""
+        allowed = self._allowed.find(text)
+        denied = _Cover.of(text, self._denied.find(text) if allowed else ())
+        return [span for span in allowed if not denied.touches(span)]
+
     def _limits(self, text: str) -> tuple[float, float | None]:
         """Threshold and floor in this text."""
         if self.sure is not None and len(said_in(text)) >= self.long:
@@ -187,6 +193,10 @@ class ShareOfStrongest:
         # A weight and the strongest may move apart: twice the margin, in the scale of shares.
         room = 2 * margin / strongest if strongest > margin else 1.0
         return self._threshold.is_near_tie(_scaled(attribution), room)
+
+    def kept(self, text: str, /) -> list[Span]:
+        """The words and phrases of `allow`, but for those that `deny` takes all the same."""
+        return self._threshold.kept(text)
 
 
 def _addressed(text: str, span: Span, allowed: Sequence[Span]) -> Span:

@@ -19,7 +19,7 @@ import yaml
 
 from trustydetox.errors import ConfigError, did_you_mean
 from trustydetox.records import Attribution, MaskedText, Veto
-from trustydetox.roles import Masker, SteadyMasker
+from trustydetox.roles import Masker, SparingMasker, SteadyMasker
 from trustydetox.spans import Span
 from trustydetox.steps.masking import Terms, is_hollow
 
@@ -124,6 +124,16 @@ class Sparing:
         if not isinstance(self.masker, SteadyMasker):
             return True
         return self.masker.is_near_tie(attribution, margin)
+
+    def kept(self, text: str, /) -> list[Span]:
+        """What stays of a text, but for words for groups of people; may overlap."""
+        inner = self.masker.kept(text) if isinstance(self.masker, SparingMasker) else []
+        found = (find(text) for name, find in self._contexts.items() if name != _GROUPS)
+        return [*inner, *(span for spans in found for span in spans)]
+
+
+# What is said of a group is as toxic as it is of that group.
+_GROUPS = "identity-terms"
 
 
 @cache
