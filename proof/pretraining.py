@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import chain, islice
 from math import prod
 from pathlib import Path
@@ -23,6 +25,7 @@ from transformers import (
 )
 from transformers.trainer_utils import get_last_checkpoint
 
+from trustydetox.errors import ConflictError
 from trustydetox.steps.loading import has_bfloat16
 
 END = "</s>"
@@ -48,11 +51,15 @@ class Base:
 
 
 def pretrain(texts: Iterable[str], base: Base, out: Path) -> Path:
-    """The folder of the base: made once, and gone on with after an interruption."""
+    """The folder of the base: made once, and gone on with after an interruption.
+
+    ConflictError where `out` holds a base of another shape, schedule or texts.
+    """
     made = out / "base"
+    rows = list(texts)
+    _require_same(out / "base.json", base, rows)
     if (made / "model.safetensors").exists():
         return made
-    rows = list(texts)
     tokenizer = _tokenizer(rows, base)
     blocks = Dataset.from_list(list(_blocks(rows, tokenizer, base.length)))
     torch.manual_seed(base.seed)
@@ -82,6 +89,18 @@ def pretrain(texts: Iterable[str], base: Base, out: Path) -> Path:
     tokenizer.save_pretrained(made)
     model.save_pretrained(made)
     return made
+
+
+def _require_same(path: Path, base: Base, texts: list[str]) -> None:
+    """Note what the base is made of; who finds another note must not take that base for theirs."""
+    digest = hashlib.sha256("\0".join(texts).encode()).hexdigest()
+    plan = asdict(base) | {"texts": digest}
+    if path.exists() and json.loads(path.read_text(encoding="utf-8")) != plan:
+        raise ConflictError(
+            f"{path.parent} holds a base of another protocol or of other texts: name another work "
+            "folder, or remove this one"
+        )
+    path.write_text(json.dumps(plan, indent=1) + "\n", encoding="utf-8")
 
 
 def parameters(base: Path) -> int:

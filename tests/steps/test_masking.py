@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from trustydetox.errors import ConfigError
 from trustydetox.records import Attribution, MaskedText, Veto
-from trustydetox.roles import SteadyMasker
+from trustydetox.roles import SparingMasker, SteadyMasker
 from trustydetox.spans import Span
 from trustydetox.steps.masking import ShareOfStrongest, Terms, Threshold, load_words
 
@@ -471,12 +471,18 @@ def test_what_ends_a_stressed_passage_is_not_part_of_its_last_word(
     assert [span.of(text) for span in found.masked] == [masked]
 
 
-@pytest.mark.parametrize("made", [Threshold, ShareOfStrongest])
-def test_it_says_which_allowed_words_it_keeps(
-    made: type[Threshold] | type[ShareOfStrongest],
-) -> None:
-    least = {"threshold" if made is Threshold else "share": 0.5}
-    masker = made(**least, allow=frozenset({"dumb luck", "silly"}), deny=frozenset({"so silly"}))
+ALLOWED = frozenset({"dumb luck", "silly"})
+DENIED = frozenset({"so silly"})
+
+
+@pytest.mark.parametrize(
+    "masker",
+    [
+        Threshold(threshold=0.5, allow=ALLOWED, deny=DENIED),
+        ShareOfStrongest(share=0.5, allow=ALLOWED, deny=DENIED),
+    ],
+)
+def test_it_says_which_allowed_words_it_keeps(masker: SparingMasker) -> None:
     text = "Silly me: dumb luck, dumb, so silly"
     assert [span.of(text) for span in masker.kept(text)] == ["Silly", "dumb luck"]
     assert masker.kept("fine") == []

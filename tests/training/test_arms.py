@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,43 +10,53 @@ import datasets
 import pytest
 from datasets import Dataset, DatasetDict
 
-from tests.fakes import detoxifier
-from trustydetox import Edit, MaskedText, Record, Span, Toxicity, Verdict
-from trustydetox.corpus.choosing import Chosen
+from tests.fakes import KeepingWordMasker, WordScorer, detoxifier
+from trustydetox import Detoxifier, Edit, MaskedText, Record, Span, Toxicity, Verdict
+from trustydetox.corpus import DetoxConfig
+from trustydetox.corpus.choosing import Chosen, choose
 from trustydetox.errors import ConfigError, InputError
 from trustydetox.training.sft import arms
 from trustydetox.training.sft.arms import Elsewhere, make_arms
+from trustydetox.training.sft.settings import SftSettings
 
 TEXTS = ["one two three four", "you idiot, sit down here", "five six seven", "a moron drove home"]
 RESERVE = ["eight nine", "you idiot", "ten eleven"]
 
 
+@dataclass(frozen=True)
+class Detox(DetoxConfig):
+    """Cleaning by fakes."""
+
+    pipeline: Detoxifier = field(default_factory=lambda: detoxifier(fallback="drop"))
+
+    def chosen(self) -> Chosen:
+        return choose(self.pipeline, None, None, self.rules)
+
+
+@dataclass
 class Settings:
     """As much of the settings as the arms read."""
 
-    class detox:  # noqa: N801 - stands for a field
-        detox_recipe = "fake"
-        detox_threshold = None
-        detox_fallback = None
-        detox_fields: tuple[str, ...] = ()
-        detox_roles = ""
+    detox: DetoxConfig = field(default_factory=Detox)
+    texts: list[str] = field(default_factory=lambda: TEXTS)
+    split: str = "train"
 
     class script:  # noqa: N801 - stands for a field
         dataset_train_split = "train"
 
+    training_rows = SftSettings.training_rows
+
     def rows(self) -> Any:
-        return DatasetDict(train=Dataset.from_dict({"text": TEXTS}))
+        return DatasetDict({self.split: Dataset.from_dict({"text": self.texts})})
 
 
 @pytest.fixture(autouse=True)
-def _of_fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
-    made = Chosen(source=detoxifier(fallback="drop"), recipe={"name": "fake"}, models={"a": "1"})
-    monkeypatch.setattr(arms, "choose", lambda *args: made)
 
 
-def texts(name: str, **more: Any) -> list[str]:
-    [arm] = make_arms(Settings(), [name], **more)  # type: ignore[arg-type]
+def texts(name: str, settings: Settings | None = None, **more: Any) -> list[str]:
+    [arm] = make_arms(settings or Settings(), [name], **more)  # type: ignore[arg-type]
     assert arm.name == name
     return list(arm.rows["text"])
 
@@ -89,6 +99,28 @@ def test_deleted_spans_leave_the_rest() -> None:
     made = texts("delete-only")
     assert made[0] == TEXTS[0]
     assert made[3] == "a drove home"
+
+
+def test_a_word_that_a_rule_keeps_does_not_bring_checks_back() -> None:
+    keeping = detoxifier(
+        scorer=WordScorer({"idiot": 0.9, "boss": 0.7}), masker=KeepingWordMasker(), fallback="drop"
+    )
+    made = texts("delete-only", Settings(Detox(pipeline=keeping), ["damn that idiot of a boss"]))
+    assert made == ["damn that of a boss"]
+
+
+def test_a_policy_rules_the_arms_too(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("threshold: 0.85\nroles: {text: redact}\n")
+    [arm] = make_arms(Settings(Detox(detox_policy=str(policy))), ["detoxed"])  # type: ignore[arg-type]
+    assert list(arm.rows["text"]) == [TEXTS[0], "you [removed], sit down here", *TEXTS[2:]]
+    assert arm.facts["detox"]["policy"] == str(policy)
+    assert arm.facts["detox"]["recipe"]["threshold"] == 0.85
+
+
+def test_a_split_that_is_not_there_is_refused() -> None:
+    with pytest.raises(InputError, match="no split 'train', only 'dev'"):
+        texts("raw", Settings(split="dev"))
 
 
 def test_random_edits_have_the_budget_and_not_the_place() -> None:

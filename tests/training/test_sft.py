@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import shutil
+from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,11 @@ from trustydetox.cli import app
 from trustydetox.errors import ConfigError, ConflictError, InputError, ModelError
 from trustydetox.training import build_trainer, merge_adapter, read_settings
 from trustydetox.training.sft import exporting, finetuning, preflight
-from trustydetox.training.sft.cards import add_results
+from trustydetox.training.sft import settings as sft_settings
+from trustydetox.training.sft.cards import add_results, write_card
 from trustydetox.training.sft.exporting import _made_whole, _stream
-from trustydetox.training.sft.finetuning import compare_logits, train
-from trustydetox.training.sft.settings import KEPT_WHOLE
+from trustydetox.training.sft.finetuning import compare_logits, finetune, train
+from trustydetox.training.sft.settings import KEPT_WHOLE, SftSettings
 
 # Of transformers' and bitsandbytes' own making, on every training run.
 pytestmark = [
@@ -50,6 +52,16 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> str:
 def settings(base: str, out: Path, *options: str) -> Any:
     given = ["--model_name_or_path", base, "--output_dir", str(out), *FAST, *options]
     return read_settings("opt-350m-qlora", given)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitRows(SftSettings):
+    """Settings whose rows are in splits already."""
+
+    split: Any
+
+    def rows(self) -> Any:
+        return self.split
 
 
 def trainer(base: str, out: Path, rows: Any = None, *options: str, **passed: Any) -> Any:
@@ -121,6 +133,25 @@ def test_rows_that_are_no_json_are_one_error_without_their_text(tmp_path: Path) 
 
 
 # --------------------------------------------------------------------------------- preflight
+
+
+@pytest.mark.parametrize("name", ["rows[1].jsonl", "a*b.jsonl", "my rows.jsonl"])
+def test_the_name_of_a_file_is_no_pattern(name: str, tmp_path: Path) -> None:
+    for each in (name, "a b.jsonl", "rows1.jsonl"):
+        (tmp_path / each).write_text(json.dumps({"text": each}) + "\n")
+    rows = read_settings(options=["--use_cpu"], rows=tmp_path / name).rows()
+    assert rows["train"]["text"][:] == [name]
+
+
+def test_a_cpu_beside_a_gpu_gets_no_bfloat16_that_nobody_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(sft_settings, "has_bfloat16", lambda device: device == "cuda")
+    assert read_settings(options=["--use_cpu"]).args.bf16 is False
+    assert read_settings(options=["--use_cpu", "--bf16", "true"]).args.bf16 is True
+    monkeypatch.setattr(sft_settings, "has_bfloat16", lambda device: True)
+    assert read_settings(options=["--use_cpu"]).args.bf16 is True
 
 
 def test_a_lora_target_that_matches_nothing_is_refused(base: str, tmp_path: Path) -> None:
@@ -578,6 +609,98 @@ def test_a_finished_run_is_left_alone(base: str, done: Path) -> None:
     assert (done / "adapter_model.safetensors").stat().st_mtime_ns == before
 
 
+def test_the_same_settings_go_on_with_the_same_run(base: str, done: Path) -> None:
+    chosen = settings(base, done, *SAVED)
+    said: list[str] = []
+    for _ in range(2):
+        train(chosen, Dataset.from_dict(ROWS), {"detox": None}, say=said.append)
+    assert said == [f"{done} is finished already"] * 2
+
+
+def test_a_run_on_other_weights_is_another_run(base: str, done: Path, tmp_path: Path) -> None:
+    shutil.copytree(base, tmp_path / "base")
+    copied = str(tmp_path / "base")
+    out = run(copied, tmp_path / "out", "--save_strategy", "no")
+    shutil.copy(Path(tiny_opt(tmp_path / "other", seed=5)) / "model.safetensors", copied)
+    with pytest.raises(ConflictError, match="other weights"):
+        run(copied, out, "--save_strategy", "no")
+
+
+def test_what_was_not_merged_is_merged_later(base: str, done: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(done, out)
+    shutil.rmtree(out / "merged")
+    before = (out / "adapter_model.safetensors").stat().st_mtime_ns
+    said: list[str] = []
+    run(base, out, *SAVED, said=said)
+    assert said == [f"{out} is finished but for its merged model"]
+    assert (out / "adapter_model.safetensors").stat().st_mtime_ns == before
+    merged = [load_file(place / "merged" / "model.safetensors") for place in (done, out)]
+    assert furthest(*merged) == 0.0
+    assert "The merged model is" not in (out / "README.md").read_text()
+
+
+def test_a_checkpoint_without_its_optimizer_is_not_gone_on_from(base: str, tmp_path: Path) -> None:
+    saved = (*SAVED, "--save_only_model", "--learning_rate", "0.01")
+    whole = run(base, tmp_path / "whole", *saved)
+    out = tmp_path / "out"
+    shutil.copytree(whole, out)
+    shutil.rmtree(out / "checkpoint-2")
+    facts = json.loads((out / "trustydetox.json").read_text())
+    (out / "trustydetox.json").write_text(json.dumps(facts | {"finished": False}))
+    said: list[str] = []
+    run(base, out, *saved, said=said)
+    assert not [line for line in said if line.startswith("going on")]
+    again = [load_file(place / "adapter_model.safetensors") for place in (whole, out)]
+    assert furthest(*again) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("options", "facts", "said", "unsaid"),
+    [
+        (
+            ("--use_peft", "false", "--load_in_4bit", "false"),
+            {"detox": None},
+            ["library_name: transformers", "all its weights trained on rows as they came"],
+            ["An adapter", "LoRA", "qlora", "merged/", "Cleaned rows"],
+        ),
+        (
+            ("--load_in_4bit", "false", "--load_in_8bit", "true"),
+            {"detox": {"recipe": {"name": "mini", "threshold": 0.5, "fallback": "drop"},
+                       "policy": "strict", "models": {}, "counts": None}},
+            ["| base while training | 8-bit |", "trained on cleaned rows", "| policy | strict |",
+             "cleaned as they were streamed"],
+            ["nothing was cleaned", "rows read"],
+        ),
+    ],
+)  # fmt: skip
+def test_the_card_says_what_was_done(
+    base: str,
+    tmp_path: Path,
+    options: tuple[str, ...],
+    facts: dict[str, Any],
+    said: list[str],
+    unsaid: list[str],
+) -> None:
+    plan = {
+        **finetuning._plan(settings(base, tmp_path, *options), Path(base)),
+        **facts,
+        "rows": 12,
+        "data": None,
+        "training": {
+            "steps": 2,
+            "tokens": 9,
+            "first loss": 1.0,
+            "last loss": 0.5,
+            "held-out loss": None,
+        },
+    }
+    write_card(tmp_path, plan)
+    card = (tmp_path / "README.md").read_text()
+    assert [line for line in said if line not in card] == []
+    assert [line for line in unsaid if line in card] == []
+
+
 def test_a_folder_of_another_run_is_refused(base: str, done: Path) -> None:
     with pytest.raises(ConflictError, match="other settings"):
         run(base, done, *SAVED, "--learning_rate", "0.5")
@@ -626,6 +749,39 @@ def test_one_command_goes_from_rows_to_adapter_model_and_card(base: str, tmp_pat
     assert "| texts clean, rewritten, unresolved | 3, 1, 0 |" in (out / "README.md").read_text()
     assert (out / "adapter_model.safetensors").is_file()
     assert (out / "merged" / "model.safetensors").is_file()
+
+
+def test_a_policy_s_budget_is_held_before_training(base: str, tmp_path: Path) -> None:
+    path, policy, out = tmp_path / "rows.jsonl", tmp_path / "policy.yaml", tmp_path / "out"
+    path.write_text('{"text": "You are a stupid idiot."}\n{"text": "It rains."}\n')
+    policy.write_text("threshold: 0.4\nfail_on: ['toxic_rate > 0.4']\n")
+    done = CliRunner().invoke(
+        app,
+        ["train", "sft", str(path), "--config", "opt-350m-qlora", "--model_name_or_path", base,
+         "--output_dir", str(out), "--detox_policy", str(policy), *FAST],
+    )  # fmt: skip
+    assert done.exit_code == 1
+    assert done.stderr.splitlines()[-1] == (
+        "error: nothing was trained: toxic_rate is 0.5 (1 of 2): the gate is toxic_rate>0.4"
+    )
+    assert not out.exists()
+
+
+def test_held_out_rows_have_a_run_folder_of_their_own(base: str, tmp_path: Path) -> None:
+    path, out = tmp_path / "rows.jsonl", tmp_path / "out"
+    rows = [*TEXTS, "Read the manual, you stupid idiot, it is on page two."] * 2
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in rows))
+    chosen = settings(
+        base, out, "--save_strategy", "no", "--detox_run", str(tmp_path / "run"),
+        "--eval_strategy", "steps", "--eval_steps", "1", "--detox_threshold", "0.4",
+    )  # fmt: skip
+    split = Dataset.from_dict({"text": rows}).train_test_split(test_size=3, seed=0)
+    finetune(SplitRows(**vars(chosen), split=split), merge=False)
+    facts = json.loads((out / "trustydetox.json").read_text())
+    assert facts["training"]["held-out loss"] is not None
+    assert facts["detox"]["recipe"]["threshold"] == 0.4
+    assert facts["detox"]["counts"]["read"] == 5
+    assert sorted(each.name for each in (tmp_path / "run").iterdir()) == ["test", "train"]
 
 
 def test_rows_that_are_all_dropped_are_one_error(base: str, tmp_path: Path) -> None:

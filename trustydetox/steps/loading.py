@@ -7,6 +7,7 @@ commit that a source gives for it; one without is warned about, and refused wher
 
 from __future__ import annotations
 
+import hashlib
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -258,6 +259,15 @@ def find(model: str, revision: str | None = None) -> Path:
             return folder
     asked = model if revision is None else f"{model} --revision {revision}"
     raise ModelError(f"{model} is not on this machine; get it once: trustydetox fetch {asked}")
+
+
+def digest_of(*folders: Path) -> str:
+    """A hash of all weights in these folders."""
+    digest = hashlib.sha256()
+    for path in (path for folder in folders for path in sorted(folder.glob("*.safetensors"))):
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
 
 
 def is_pinned(model: str, revision: str | None) -> bool:

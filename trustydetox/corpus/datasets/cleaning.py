@@ -116,8 +116,23 @@ def clean_dataset(
     if isinstance(fields, str):
         raise ConfigError("fields: expected a list of columns, got one str: pass [column]")
     rules = Policy() if policy is None else read_policy(policy)
+    chosen = choose(recipe, threshold, fallback, rules)
+    return clean_with(chosen, rules, dataset, fields=fields, roles=roles, run=run, fresh=fresh)
+
+
+def clean_with(
+    chosen: Chosen,
+    rules: Policy,
+    dataset: Any,
+    *,
+    fields: Sequence[str] = (),
+    roles: Mapping[str, str] = NO_ROLES,
+    run: str | Path | None = None,
+    fresh: bool = False,
+) -> Cleaned:
+    """What `clean_dataset` gives, by a pipeline that was chosen under these rules already."""
     job = _Job(
-        choose(recipe, threshold, fallback, rules),
+        chosen,
         tuple(fields),
         rules.actions | actions(roles),
         rules.thresholds,

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from trustydetox.corpus.choosing import roles_in
-from trustydetox.corpus.datasets.cleaning import Cleaned, clean_dataset
+from trustydetox.corpus.choosing import Chosen, choose, roles_in
+from trustydetox.corpus.datasets.cleaning import Cleaned, clean_with
+from trustydetox.recipes import Policy, read_policy
 
 
 @dataclass(frozen=True)
@@ -54,14 +55,21 @@ class DetoxConfig:
         metadata={"help": "A folder for records and report. It will hold original texts."},
     )
 
+    @property
+    def rules(self) -> Policy:
+        """The policy, or one without any rule."""
+        return Policy() if self.detox_policy is None else read_policy(self.detox_policy)
+
+    def chosen(self) -> Chosen:
+        """The recipe under the policy; its models aren't loaded yet."""
+        return choose(self.detox_recipe, self.detox_threshold, self.detox_fallback, self.rules)
+
     def clean(self, dataset: Any) -> Cleaned:
         """What `clean_dataset` gives with these settings."""
-        return clean_dataset(
+        return clean_with(
+            self.chosen(),
+            self.rules,
             dataset,
-            recipe=self.detox_recipe,
-            policy=self.detox_policy,
-            threshold=self.detox_threshold,
-            fallback=self.detox_fallback,
             fields=self.detox_fields,
             roles=roles_in(self.detox_roles),
             run=self.detox_run,

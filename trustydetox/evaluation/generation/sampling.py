@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from trustydetox.errors import ConfigError, ConflictError, InputError
-from trustydetox.steps.loading import find, open_model, open_tokenizer
+from trustydetox.steps.loading import digest_of, find, open_model, open_tokenizer
 
 MERGED = "merged"
 _ADAPTER = "adapter_config.json"
@@ -128,15 +128,6 @@ def _with_adapter(folder: Path) -> tuple[Any, Path]:
     named = json.loads((folder / _ADAPTER).read_text(encoding="utf-8"))
     base = find(named["base_model_name_or_path"], named.get("revision"))
     return PeftModel.from_pretrained(open_model("causal LM", str(base)), str(folder)), base
-
-
-def digest_of(*folders: Path) -> str:
-    """A hash of all weights in these folders."""
-    digest = hashlib.sha256()
-    for path in (path for folder in folders for path in sorted(folder.glob("*.safetensors"))):
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
 
 
 def read_prompts(path: Path, column: str, most: int | None = None) -> list[str]:

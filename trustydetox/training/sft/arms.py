@@ -24,12 +24,21 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from trustydetox.corpus import clean_dataset
-from trustydetox.corpus.choosing import Chosen, choose
+from trustydetox.corpus import Cleaned
+from trustydetox.corpus.choosing import Chosen, choose, roles_in
+from trustydetox.corpus.datasets.cleaning import clean_with
 from trustydetox.detoxifier import Detoxifier
 from trustydetox.errors import ConfigError, InputError, did_you_mean
-from trustydetox.records import Finding, MaskedText, Record, Rewrite, Toxicity, Verdict
-from trustydetox.roles import Infiller, Scorer
+from trustydetox.records import (
+    Attribution,
+    Finding,
+    MaskedText,
+    Record,
+    Rewrite,
+    Toxicity,
+    Verdict,
+)
+from trustydetox.roles import Infiller, Masker, Scorer, SteadyMasker
 from trustydetox.spans import Edit, Span
 from trustydetox.steps.infilling import Delete
 from trustydetox.training.sft.finetuning import Say, silent, train
@@ -58,13 +67,15 @@ class Arm:
 
 @dataclass(frozen=True)
 class Unchecked:
-    """Scorer, infiller and check of a pipeline that takes what its infiller proposes as it is.
+    """All but the attributor of a pipeline that takes what its infiller proposes as it is.
 
     A pipeline takes no candidate that its scorer finds toxic. Here that would make the arms that
-    ask what checks are worth into arms with a check, so what was proposed counts as clean.
+    ask what checks are worth into arms with a check, so what was proposed counts as clean: as a
+    whole, wherefore it doesn't say what its masker keeps.
     """
 
     scorer: Scorer
+    masker: Masker
     infiller: Infiller
     name: str = "unchecked"
     _proposed: set[str] = field(default_factory=set, repr=False)
@@ -72,8 +83,8 @@ class Unchecked:
     @classmethod
     def pipeline(cls, detoxifier: Detoxifier, infiller: Infiller) -> Detoxifier:
         """The same gate and masks, and whatever this infiller puts in their place."""
-        made = cls(detoxifier.scorer, infiller)
-        return replace(detoxifier, scorer=made, infiller=made, checks=(made,))
+        made = cls(detoxifier.scorer, detoxifier.masker, infiller)
+        return replace(detoxifier, scorer=made, masker=made, infiller=made, checks=(made,))
 
     def score(self, texts: Sequence[str], /) -> list[Toxicity]:
         """Toxicity of texts that nobody proposed."""
@@ -81,6 +92,16 @@ class Unchecked:
             Toxicity(0.0) if text in self._proposed else score
             for text, score in zip(texts, self.scorer.score(texts), strict=True)
         ]
+
+    def mask(self, attribution: Attribution, /) -> MaskedText:
+        """What the masker masks."""
+        return self.masker.mask(attribution)
+
+    def is_near_tie(self, attribution: Attribution, margin: float, /) -> bool:
+        """What the masker says; True where it can't say."""
+        if not isinstance(self.masker, SteadyMasker):
+            return True
+        return self.masker.is_near_tie(attribution, margin)
 
     def infill(self, masked: Sequence[MaskedText], /) -> list[tuple[Rewrite, ...]]:
         """What the infiller proposes."""
@@ -138,9 +159,8 @@ def make_arms(
             raise ConfigError(f"no arm is called {name!r}{did_you_mean(name, ARMS)}")
     if "size-matched" in names and reserve is None:
         raise ConfigError("arm 'size-matched' is filled up from a reserve of rows: give one")
-    detox = settings.detox
-    chosen = choose(detox.detox_recipe, detox.detox_threshold, detox.detox_fallback)
-    rows = settings.rows()[settings.script.dataset_train_split]
+    chosen = settings.detox.chosen()
+    rows = settings.training_rows(settings.rows())
     made = []
     for name in names:
         say(f"rows of arm {name}")
@@ -165,6 +185,10 @@ def train_arms(
     """
     if settings.args.max_steps < 1:
         raise ConfigError("arms are matched by their number of steps: give max_steps")
+    if settings.args.eval_strategy != "no":
+        raise ConfigError(
+            "arms hold no rows back: set eval_strategy to no, and measure them with evaluate model"
+        )
     if merge:
         check_merge(settings.lora)
     out = Path(settings.args.output_dir)
@@ -198,18 +222,21 @@ def _arm(
         kept = _filled(kept, _cleaned(reserve, detoxifier, settings).dataset, len(rows))
     facts = {
         "recipe": dict(chosen.recipe),
+        "policy": settings.detox.detox_policy,
         "models": dict(chosen.models),
         "counts": asdict(cleaned.counts),
     }
     return Arm(name, kept, {"arm": name, "detox": facts})
 
 
-def _cleaned(rows: Any, detoxifier: Detoxifier, settings: SftSettings) -> Any:
-    from trustydetox.corpus.choosing import roles_in
-
+def _cleaned(rows: Any, detoxifier: Detoxifier, settings: SftSettings) -> Cleaned:
     detox = settings.detox
-    return clean_dataset(
-        rows, recipe=detoxifier, fields=detox.detox_fields, roles=roles_in(detox.detox_roles)
+    return clean_with(
+        choose(detoxifier, None, None),
+        detox.rules,
+        rows,
+        fields=detox.detox_fields,
+        roles=roles_in(detox.detox_roles),
     )
 
 

@@ -1,4 +1,4 @@
-"""The model card of an adapter: what it was trained on and how, from the facts beside it."""
+"""The card of a fine-tuned model: what it was trained on and how, from the facts beside it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ def write_card(folder: Path, facts: Mapping[str, Any]) -> None:
     template = environment.from_string(
         Path(__file__).with_name("adapter.md").read_text(encoding="utf-8")
     )
-    quantization = facts.get("quantization")
     text = template.render(
         base=facts["base"],
         licence=_licence(facts["base"]),
@@ -34,8 +33,8 @@ def write_card(folder: Path, facts: Mapping[str, Any]) -> None:
         data=facts["data"],
         rows=facts["rows"],
         training=facts["training"],
-        quantization=quantization,
-        quantized=bool(quantization and quantization.get("load_in_4bit")),
+        bits=_bits(facts.get("quantization")),
+        adapted=facts["settings"]["model"].get("use_peft", False),
         settings=facts["settings"],
         versions=facts["versions"],
         export=facts.get("export"),
@@ -54,6 +53,15 @@ def add_results(folder: Path, results: str) -> None:
     facts["results"] = results
     path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     write_card(folder, facts)
+
+
+def _bits(quantization: Mapping[str, Any] | None) -> str:
+    """In how many bits the base was while it trained; `""`: as it came."""
+    if not quantization:
+        return ""
+    if quantization.get("load_in_8bit"):
+        return "8-bit"
+    return f"4-bit {quantization['bnb_4bit_quant_type']}"
 
 
 def _licence(base: str) -> str | None:

@@ -6,6 +6,7 @@ has trained. Cleaning comes first, so the models that clean are gone before the 
 
 from __future__ import annotations
 
+import copy
 import gc
 import hashlib
 import json
@@ -18,11 +19,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trustydetox.corpus import Cleaned
-from trustydetox.corpus.choosing import choose
+from trustydetox.corpus import Cleaned, DetoxConfig
 from trustydetox.corpus.runs.folder import versions
-from trustydetox.errors import ConflictError, InputError, ModelError
+from trustydetox.errors import ConfigError, ConflictError, DetoxError, InputError, ModelError
+from trustydetox.recipes import Policy
+from trustydetox.report.gates import Gate
 from trustydetox.steps.loading import (
+    digest_of,
     find,
     has_bfloat16,
     open_config,
@@ -117,25 +120,23 @@ def finetune(settings: SftSettings, *, merge: bool = True, say: Say = silent) ->
     if merge:
         preflight.check_merge(settings.lora)
     rows = settings.rows()
-    split = settings.script.dataset_train_split
-    if split not in rows:
-        raise InputError(f"the rows have no split {split!r}, only {', '.join(rows)}")
+    wanted = settings.training_rows(rows)
     held = None
     if settings.args.eval_strategy != "no":
-        held = rows.get(settings.script.dataset_test_split)
-        if held is None:
+        split = settings.script.dataset_test_split
+        if split not in rows:
             raise InputError(
-                f"eval_strategy asks for a split {settings.script.dataset_test_split!r}, and there "
-                "is none: set test_split_size, or eval_strategy to no"
+                f"eval_strategy asks for a split {split!r}, and there is none: set "
+                "test_split_size, or eval_strategy to no"
             )
-    cleaned = settings.detox.clean(rows[split])
-    if held is not None:
-        held = settings.detox.clean(held).dataset
-    chosen = choose(
-        settings.detox.detox_recipe, settings.detox.detox_threshold, settings.detox.detox_fallback
-    )
-    facts = {"detox": _detox_facts(cleaned, chosen.recipe, chosen.models)}
-    del rows, chosen
+        # Together, so that each has a folder of its own in a run folder.
+        both = settings.detox.clean(type(rows)(train=wanted, test=rows[split])).splits
+        cleaned, held = both["train"], both["test"].dataset
+    else:
+        cleaned = settings.detox.clean(wanted)
+    _require_within_budget(settings.detox.rules, cleaned)
+    facts = {"detox": _detox_facts(cleaned, settings.detox)}
+    del rows, wanted
     # What cleaned is gone before the base comes.
     gc.collect()
     return train(settings, cleaned.dataset, facts, eval_dataset=held, merge=merge, say=say)
@@ -154,20 +155,26 @@ def train(
     from transformers import set_seed
 
     out = Path(settings.args.output_dir)
-    rows = len(dataset) if hasattr(dataset, "__len__") else None
-    plan = {**facts, "rows": rows, "data": data_hash(dataset), **_plan(settings)}
-    if _is_finished(out, plan):
-        say(f"{out} is finished already")
-        return out
     lora = settings.lora
     if merge:
         preflight.check_merge(lora)
+    rows = None if _is_stream(dataset) else len(dataset)
+    base = find(settings.base, settings.revision)
+    plan = {**facts, "rows": rows, "data": data_hash(dataset), **_plan(settings, base)}
+    found = _begun(out, plan)
+    if found.get("finished"):
+        if merge and lora is not None and not (out / MERGED).is_dir():
+            say(f"{out} is finished but for its merged model")
+            _merge_again(out, found)
+        else:
+            say(f"{out} is finished already")
+        return out
     # LoRA's matrices are drawn when the trainer is made, before it sets a seed itself.
     set_seed(settings.args.seed)
     if os.environ.get("RANK", "0") == "0":
         _write_json(out / FACTS, plan)
     trainer = build_trainer(
-        str(find(settings.base, settings.revision)),
+        str(base),
         dataset,
         args=_with_model_settings(settings),
         eval_dataset=eval_dataset,
@@ -177,7 +184,8 @@ def train(
     if merge:
         # A chat template with tokens of its own makes the trainer add to it.
         preflight.check_merge(lora)
-    last = _last_whole_checkpoint(out)
+    # Without the optimizer's state a run would go on with another schedule.
+    last = None if settings.args.save_only_model else _last_whole_checkpoint(out)
     if last is not None:
         say(f"going on from {last.name}")
     trainer.train(resume_from_checkpoint=None if last is None else str(last))
@@ -218,6 +226,32 @@ def compare_logits(before: list[Tensor], model: Any, rows: list[list[int]]) -> L
     return LogitGap(float(gaps.mean()), float(gaps.max()), sum(map(len, rows)))
 
 
+def _is_stream(dataset: Any) -> bool:
+    return not hasattr(dataset, "__len__")
+
+
+def _require_within_budget(rules: Policy, cleaned: Cleaned) -> None:
+    """Hold the rows to the policy's budgets before anything is trained on them."""
+    if rules.fail_on and _is_stream(cleaned.dataset):
+        raise ConfigError(
+            "the policy's fail_on needs the rows counted before they are trained on, and these are "
+            "streamed: leave dataset_streaming out, or take a policy without fail_on"
+        )
+    failures = [Gate.of(each).failure(cleaned.report) for each in rules.fail_on]
+    if any(failures):
+        raise DetoxError(f"nothing was trained: {'; '.join(filter(None, failures))}")
+
+
+def _merge_again(out: Path, found: dict[str, Any]) -> None:
+    """Merge the adapter of a finished run; nothing is left of its training to compare with."""
+    if os.environ.get("RANK", "0") != "0":
+        return
+    merge_adapter(out, out / MERGED, quantization=found["quantization"])
+    found["export"] = {"dtype": "float16", "logits": None}
+    _write_json(out / FACTS, found)
+    write_card(out, found)
+
+
 def _widen_adapter(trainer: SFTTrainer) -> None:
     """Give an adapter of a quantised base float32 where bfloat16 is emulated.
 
@@ -250,7 +284,7 @@ def _require_close(gap: LogitGap, before: list[Tensor], out: Path) -> None:
 
 def data_hash(dataset: Any) -> str | None:
     """A hash of all rows and their order, None for a stream, which would have to be read for it."""
-    if not hasattr(dataset, "__len__"):
+    if _is_stream(dataset):
         return None
     digest = hashlib.sha256()
     for row in dataset:
@@ -258,18 +292,21 @@ def data_hash(dataset: Any) -> str | None:
     return digest.hexdigest()
 
 
-def _detox_facts(
-    cleaned: Cleaned, recipe: Mapping[str, Any], models: Mapping[str, str]
-) -> dict[str, Any]:
-    return {
-        "recipe": dict(recipe),
-        "models": dict(models),
-        "counts": asdict(cleaned.counts),
-        "report": {key: cleaned.report[key] for key in ("texts", "rows") if key in cleaned.report},
+def _detox_facts(cleaned: Cleaned, detox: DetoxConfig) -> dict[str, Any]:
+    """What cleaned the rows and what became of them; a stream is cleaned, and counted, later."""
+    chosen = detox.chosen()
+    facts = {
+        "recipe": dict(chosen.recipe),
+        "policy": detox.detox_policy,
+        "models": dict(chosen.models),
     }
+    if _is_stream(cleaned.dataset):
+        return facts | {"counts": None}
+    report = {key: cleaned.report[key] for key in ("texts", "rows") if key in cleaned.report}
+    return facts | {"counts": asdict(cleaned.counts), "report": report}
 
 
-def _plan(settings: SftSettings) -> dict[str, Any]:
+def _plan(settings: SftSettings, base: Path) -> dict[str, Any]:
     """What identifies a run, as JSON values: settings that differ from the defaults, versions."""
     from trl import ModelConfig, SFTConfig
 
@@ -285,6 +322,7 @@ def _plan(settings: SftSettings) -> dict[str, Any]:
     quantization = settings.quantization
     content = {
         "base": settings.base,
+        "weights": digest_of(base),
         "settings": {"args": args, "model": model},
         "quantization": None if quantization is None else quantization.to_dict(),
         "versions": versions() | {name: version(name) for name in _PACKAGES if find_spec(name)},
@@ -292,19 +330,19 @@ def _plan(settings: SftSettings) -> dict[str, Any]:
     return json.loads(json.dumps(content, default=str))  # type: ignore[no-any-return]
 
 
-def _is_finished(out: Path, plan: Mapping[str, Any]) -> bool:
-    """Whether this run is done; ConflictError where the folder holds another one."""
+def _begun(out: Path, plan: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of this run, where it was begun; ConflictError where the folder holds another."""
     try:
-        found = json.loads((out / FACTS).read_text(encoding="utf-8"))
+        found: dict[str, Any] = json.loads((out / FACTS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return False
+        return {}
     plan = json.loads(json.dumps(plan))
     differing = [key for key in plan if key != "versions" and found.get(key) != plan[key]]
     if differing:
         raise ConflictError(
             f"{out} holds a run with other {', '.join(differing)}: name another output_dir"
         )
-    return bool(found.get("finished"))
+    return found
 
 
 def _last_whole_checkpoint(out: Path) -> Path | None:
@@ -327,7 +365,8 @@ def _is_json(path: Path) -> bool:
 
 def _with_model_settings(settings: SftSettings) -> SFTConfig:
     """The trainer's arguments, with what TRL's own script puts there for loading the base."""
-    args, model = settings.args, settings.model
+    # A copy: the settings, which identify the run, stay as they were given.
+    args, model = copy.copy(settings.args), settings.model
     args.model_init_kwargs = {
         "attn_implementation": model.attn_implementation,
         "dtype": model.dtype,

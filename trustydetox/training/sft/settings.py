@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -79,6 +80,13 @@ class SftSettings:
                 made.target_modules = {name}
         return made
 
+    def training_rows(self, rows: Any) -> Any:
+        """The split of `rows` that is trained on."""
+        split = self.script.dataset_train_split
+        if split not in rows:
+            raise InputError(f"the rows have no split {split!r}, only {', '.join(map(repr, rows))}")
+        return rows[split]
+
     def rows(self) -> Any:
         """The rows by split, as TRL's own script loads them; nothing is cleaned yet."""
         from datasets import load_dataset
@@ -119,15 +127,14 @@ def read_settings(
     parser.error = _refuse
     path = _path_of(config)
     _require_known(parser, path, options)
+    given = [*([] if path is None else ["--config", str(path)]), *options]
     if not (torch.cuda.is_available() and has_bfloat16("cuda")):
         parser.set_defaults(bf16=False)
-    given = [] if path is None else ["--config", str(path)]
-    try:
-        script, args, model, mixture, detox = parser.parse_args_and_config([*given, *options])
-    except ConfigError:
-        raise
-    except (ValueError, TypeError, ImportError) as error:
-        raise ConfigError(f"the settings of the run: {error}") from error
+    script, args, model, mixture, detox = _parsed(parser, given)
+    if args.use_cpu and args.bf16 and not has_bfloat16("cpu"):
+        # Beside a GPU that computes in it; who asked for bf16 themselves gets it again.
+        parser.set_defaults(bf16=False)
+        script, args, model, mixture, detox = _parsed(parser, given)
     if rows is not None:
         script.dataset_name, mixture.datasets = None, [_file(rows)]
     return SftSettings(script=script, args=args, model=model, mixture=mixture, detox=detox)
@@ -143,6 +150,15 @@ def compute_dtype(on_cpu: bool = False) -> str:
     if on_cpu or not torch.cuda.is_available():
         return "float32"
     return "bfloat16" if has_bfloat16("cuda") else "float16"
+
+
+def _parsed(parser: Any, given: list[str]) -> Any:
+    try:
+        return parser.parse_args_and_config(given)
+    except ConfigError:
+        raise
+    except (ValueError, TypeError, ImportError) as error:
+        raise ConfigError(f"the settings of the run: {error}") from error
 
 
 def _path_of(config: str | Path | None) -> Path | None:
@@ -187,7 +203,8 @@ def _file(rows: Path) -> Any:
     kind = _BUILDERS.get(rows.suffix)
     if kind is None:
         raise InputError(f"expected {', '.join(_BUILDERS)}, got {rows.name!r}")
-    return DatasetConfig(path=kind, data_files=str(rows))
+    # A name with brackets or stars is a pattern to `datasets`, and may mean other files.
+    return DatasetConfig(path=kind, data_files=glob.escape(str(rows)))
 
 
 def _loaded(load: Callable[[], Any]) -> Any:
