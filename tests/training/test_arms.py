@@ -16,8 +16,8 @@ from trustydetox.corpus import DetoxConfig
 from trustydetox.corpus.choosing import Chosen, choose
 from trustydetox.errors import ConfigError, InputError
 from trustydetox.training.sft import arms
-from trustydetox.training.sft.arms import Elsewhere, make_arms
-from trustydetox.training.sft.settings import SftSettings
+from trustydetox.training.sft.arms import Elsewhere, make_arms, train_arms
+from trustydetox.training.sft.settings import SftSettings, read_settings
 
 TEXTS = ["one two three four", "you idiot, sit down here", "five six seven", "a moron drove home"]
 RESERVE = ["eight nine", "you idiot", "ten eleven"]
@@ -82,6 +82,13 @@ def test_a_reserve_that_is_too_small_is_refused() -> None:
 def test_size_matched_without_a_reserve_is_refused() -> None:
     with pytest.raises(ConfigError, match="give one"):
         texts("size-matched")
+
+
+def test_arms_hold_no_rows_back(tmp_path: Path) -> None:
+    options = ["--use_cpu", "--max_steps", "2", "--output_dir", str(tmp_path)]
+    held = read_settings(options=[*options, "--eval_strategy", "steps"])
+    with pytest.raises(ConfigError, match="set eval_strategy to no"):
+        train_arms(held, ["raw"], seeds=1)
 
 
 def test_an_unknown_arm_is_refused() -> None:

@@ -609,12 +609,12 @@ def test_a_finished_run_is_left_alone(base: str, done: Path) -> None:
     assert (done / "adapter_model.safetensors").stat().st_mtime_ns == before
 
 
-def test_the_same_settings_go_on_with_the_same_run(base: str, done: Path) -> None:
-    chosen = settings(base, done, *SAVED)
+def test_the_same_settings_go_on_with_the_same_run(base: str, tmp_path: Path) -> None:
+    chosen = settings(base, tmp_path, "--save_strategy", "no")
     said: list[str] = []
     for _ in range(2):
-        train(chosen, Dataset.from_dict(ROWS), {"detox": None}, say=said.append)
-    assert said == [f"{done} is finished already"] * 2
+        train(chosen, Dataset.from_dict(ROWS), {"detox": None}, merge=False, say=said.append)
+    assert said == [f"{tmp_path} is finished already"]
 
 
 def test_a_run_on_other_weights_is_another_run(base: str, done: Path, tmp_path: Path) -> None:
