@@ -84,6 +84,7 @@ def test_size_matched_without_a_reserve_is_refused() -> None:
         texts("size-matched")
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # of transformers' own making
 def test_arms_hold_no_rows_back(tmp_path: Path) -> None:
     options = ["--use_cpu", "--max_steps", "2", "--output_dir", str(tmp_path)]
     held = read_settings(options=[*options, "--eval_strategy", "steps"])
