@@ -35,6 +35,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
         monkeypatch.delenv(name)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
     monkeypatch.setenv("HOME", str(tmp_path))  # kubectl keeps what it has discovered
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with api_server(tmp_path) as cluster:
         yield cluster
 
@@ -72,12 +73,26 @@ def test_the_objects_reach_the_cluster_and_unknown_fields_would_not(cluster: Clu
     assert {held["metadata"]["namespace"] for held in cluster.objects.values()} == {"models"}
     assert {query["fieldValidation"][0] for query in cluster.queries} == {"Strict"}
     assert told[0].startswith("no AWS_ACCESS_KEY_ID")
+    assert told[1].startswith("the model was not looked at: boto3")
 
 
 @pytest.mark.needs("moto")
 def test_nothing_reaches_the_cluster_where_the_model_is_not_whole(
     cluster: Cluster, keys: None
 ) -> None:
+    with pytest.raises(InputError, match=r"holds no MANIFEST\.json"):
+        apply(documents("kubernetes-cpu", "none/1"), CHOICES, silent)
+    assert cluster.objects == {}
+
+
+@pytest.mark.needs("moto")
+def test_a_bucket_is_asked_with_the_credentials_of_a_profile_too(
+    cluster: Cluster, endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = (f"{name.lower()} = {KEYS[name]}" for name in KEYS if "KEY" in name)
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws" / "credentials").write_text("\n".join(["[default]", *pair]))
+    monkeypatch.setenv("AWS_S3_ENDPOINT", endpoint)
     with pytest.raises(InputError, match=r"holds no MANIFEST\.json"):
         apply(documents("kubernetes-cpu", "none/1"), CHOICES, silent)
     assert cluster.objects == {}

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from trustydetox.errors import ConfigError, ConflictError, InputError, ModelError
-from trustydetox.serving.bucket import open_bucket, place_in
+from trustydetox.serving.bucket import has_credentials, open_bucket, place_in
 from trustydetox.serving.credentials import credentials, filled, form_of
 from trustydetox.serving.endpoint import Endpoint
 from trustydetox.serving.inferring import connect
@@ -54,15 +54,20 @@ def apply(documents: list[Document], choices: Choices, tell: Tell) -> None:
     """Give the objects to the cluster of kubectl's context, secrets filled from the environment.
 
     Without keys in the environment no secret is sent, so that those of an admin stay as they are.
-    Before, the bucket is asked whether the model's upload is whole and of the runtime's format.
+    Before, the bucket is asked whether the model's upload is whole and of the runtime's format,
+    with any credentials that boto3 finds; where it finds none, that is told.
     """
     keys = credentials(choices.endpoint)
     if keys is None:
         tell("no AWS_ACCESS_KEY_ID: secrets are left as the cluster has them")
-        documents = [document for document in documents if not _is_of_a_bucket(document)]
-    else:
+    if keys or has_credentials():
         check_model(documents, tell)
+    else:
+        tell("the model was not looked at: boto3 isn't installed, or finds no credentials")
+    if keys:
         documents = filled(documents, keys)
+    else:
+        documents = [document for document in documents if not _is_of_a_bucket(document)]
     # On the server's side: kubectl's own way keeps a copy of each secret in an annotation.
     done = run_kubectl(
         "apply", "--server-side", "--field-manager=trustydetox", "-f", "-", given=to_yaml(documents)
@@ -86,17 +91,18 @@ def check_model(documents: list[Document], tell: Tell) -> None:
     if not url.startswith("s3://"):
         return
     place = place_in(url)
-    bucket = open_bucket(place.bucket)
+    bucket, key = open_bucket(place.bucket), f"{place.key}/{NAME}"
     try:
         there = bucket.sizes(f"{place.key}/")
+        content = b"".join(bucket.read(key)) if key in there else None
     except ModelError as error:
         tell(f"the model was not looked at: {error}")
         return
-    if f"{place.key}/{NAME}" not in there:
+    if content is None:
         raise InputError(
             f"{place} holds no {NAME}: its upload isn't whole, or not by `trustydetox push`"
         )
-    manifest = parse_manifest(b"".join(bucket.read(f"{place.key}/{NAME}")), f"{place}/{NAME}")
+    manifest = parse_manifest(content, f"{place}/{NAME}")
     wanted = "caikit" if model["modelFormat"]["name"] == "caikit" else "hf"
     if manifest.format != wanted:
         lacks = "config.yml" if wanted == "caikit" else "config.json at its root"
