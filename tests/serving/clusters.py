@@ -1,7 +1,7 @@
 """As much of a Kubernetes API server as the real kubectl asks for, on this machine.
 
-No API server can be had from a package, so this one keeps what is applied and knows no controller:
-what it is told an InferenceService's status is, it says.
+No API server can be had from a package, so this one keeps what is applied, and says of the
+controllers' work what it is told: how far a Deployment is, and whether a service is Ready.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
 import yaml
@@ -25,19 +25,35 @@ GROUPS = {
     "serving.kserve.io/v1alpha1": {"servingruntimes": "ServingRuntime"},
     "serving.kserve.io/v1beta1": {"inferenceservices": "InferenceService"},
 }
-CORE = {"secrets": "Secret", "serviceaccounts": "ServiceAccount", "services": "Service"}
+CORE = {
+    "pods": "Pod",
+    "secrets": "Secret",
+    "serviceaccounts": "ServiceAccount",
+    "services": "Service",
+}
+Stage = Literal["none", "untouched", "unobserved", "rolling", "starting", "done"]
 
 
 @dataclass
 class Cluster:
-    """What was applied, by kind and name; `ready` is the status of every InferenceService."""
+    """What was applied, by kind and name, and what has become of it.
+
+    ready: the status of every InferenceService; in Standard mode KServe leaves it at True while the
+        pods of an update start.
+    generation: of every InferenceService; that in its status is the Deployment's, as with KServe.
+    stages: where the Deployment is at the first look at it, at the second, …, at all later ones:
+        not there; the one from before the update; with the template of the update, but the status
+        from before; with the old pod beside the new one; with a new one that isn't available; done.
+    """
 
     objects: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     queries: list[dict[str, list[str]]] = field(default_factory=list)
     ready: str = "True"
+    generation: int = 2
+    stages: list[Stage] = field(default_factory=lambda: ["done"])
     refusal: str = ""
 
-    def answer(self, path: str) -> Any:
+    def answer(self, path: str, selector: str = "") -> Any:
         """What a GET gives, None where there is nothing."""
         if path == "/api":
             return {"kind": "APIVersions", "versions": ["v1"]}
@@ -50,20 +66,80 @@ class Cluster:
         kinds = CORE if version == "v1" else GROUPS.get(version)
         if kinds:
             return (_strict if path.startswith("/openapi") else _resources)(version, kinds)
-        status = {"status": {"conditions": [{"type": "Ready", "status": self.ready}]}}
         services = {
-            name: held | status
+            name: self._status(held)
             for (kind, name), held in self.objects.items()
             if kind == "InferenceService"
         }
+        name = path.rpartition("/")[2].removesuffix("-predictor")
         if path.endswith("/inferenceservices"):
-            return {
-                "kind": "InferenceServiceList",
-                "apiVersion": "serving.kserve.io/v1beta1",
-                "metadata": {"resourceVersion": "1"},
-                "items": list(services.values()),
-            }
+            return _list("serving.kserve.io/v1beta1", "InferenceService", list(services.values()))
+        if path.endswith("/pods"):
+            return _list("v1", "Pod", _pods(services[_selected(selector)]))
+        if "/deployments/" in path and name in services:
+            stage = self.stages.pop(0) if len(self.stages) > 1 else self.stages[0]
+            return _deployment(services[name], stage)
         return services.get(path.rpartition("/inferenceservices/")[2])
+
+    def _status(self, service: dict[str, Any]) -> dict[str, Any]:
+        metadata = service["metadata"] | {"generation": self.generation}
+        conditions = [{"type": "Ready", "status": self.ready}]
+        status = {"observedGeneration": 2, "conditions": conditions}
+        return service | {"metadata": metadata, "status": status}
+
+
+def _selected(selector: str) -> str:
+    """The service whose pods a selector asks for, by the label that KServe gives them."""
+    return selector.removeprefix("app=isvc.").removesuffix("-predictor")
+
+
+def _list(version: str, kind: str, items: list[Any]) -> dict[str, Any]:
+    metadata = {"resourceVersion": "1"}
+    return {"kind": f"{kind}List", "apiVersion": version, "metadata": metadata, "items": items}
+
+
+def _deployment(service: dict[str, Any], stage: Stage) -> dict[str, Any] | None:
+    if stage == "none":
+        return None
+    name, notes = service["metadata"]["name"], service["metadata"]["annotations"]
+    is_old = stage == "untouched"
+    status = {"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}
+    of_stage: dict[Stage, dict[str, int]] = {
+        "untouched": {"observedGeneration": 1},
+        "unobserved": {"observedGeneration": 1},
+        "rolling": {"replicas": 2},
+        "starting": {"availableReplicas": 0},
+    }
+    return {
+        "kind": "Deployment",
+        "apiVersion": "apps/v1",
+        "metadata": {"name": f"{name}-predictor", "generation": 1 if is_old else 2},
+        "spec": {
+            "replicas": 1,
+            "template": {"metadata": {"annotations": {} if is_old else notes}},
+        },
+        "status": status | of_stage.get(stage, {}),
+    }
+
+
+def _pods(service: dict[str, Any]) -> list[dict[str, Any]]:
+    """One of before the update, one of the update that is going, and the one that serves."""
+    name, notes = service["metadata"]["name"], service["metadata"]["annotations"]
+    status = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+    of_each = {
+        "old": {"annotations": {}},
+        "going": {"annotations": notes, "deletionTimestamp": "2026-01-01T00:00:00Z"},
+        "new": {"annotations": notes},
+    }
+    return [
+        {
+            "kind": "Pod",
+            "apiVersion": "v1",
+            "metadata": {"name": f"{name}-predictor-{age}", **metadata},
+            "status": status,
+        }
+        for age, metadata in of_each.items()
+    ]
 
 
 def _groups() -> list[dict[str, Any]]:
@@ -126,11 +202,13 @@ def api_server(folder: Path) -> Iterator[Cluster]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
-            answer = cluster.answer(parts.path)
-            if "watch" in parse_qs(parts.query):
+            query = parse_qs(parts.query)
+            answer = cluster.answer(parts.path, *query.get("labelSelector", ()))
+            if "watch" in query:
                 self._say(200, None)  # nothing changes here
             elif answer is None:
-                self._say(404, {"kind": "Status", "apiVersion": "v1", "status": "Failure"})
+                status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 404}
+                self._say(404, status | {"reason": "NotFound", "message": "not found"})
             else:
                 self._say(200, answer)
 

@@ -102,6 +102,20 @@ def test_only_unavailable_is_asked_again(grpc_server: Grpc) -> None:
         model.complete("What")
 
 
+@pytest.mark.parametrize("prompt", ["You clown! " * 39 + "You clown!", "You clown,\nlook here"])
+def test_a_refused_prompt_is_in_no_error(grpc_server: Grpc, prompt: str) -> None:
+    import grpc
+
+    def whole(request: bytes, context: Any) -> None:
+        context.abort(grpc.StatusCode.INVALID_ARGUMENT, f'"{prompt}" is too long')
+
+    with (
+        connect(endpoint(grpc_server(whole, whole))) as model,
+        pytest.raises(InputError, match='INVALID_ARGUMENT: "…" is too long'),
+    ):
+        model.complete(prompt)
+
+
 def test_a_stream_that_breaks_raises_after_its_pieces_and_isnt_begun_again(
     grpc_server: Grpc,
 ) -> None:

@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 
 from tests.serving.buckets import BUCKET, KEYS, client_of, s3_server
-from tests.serving.clusters import Cluster, api_server
+from tests.serving.clusters import Cluster, Stage, api_server
 from tests.serving.completions import completions_app
 from tests.serving.conftest import Serve
 from trustydetox.errors import ConfigError, ConflictError, InputError, ModelError
 from trustydetox.serving import convert, push
-from trustydetox.serving.deploying import apply, check_model, wait
-from trustydetox.serving.rendering import Choices, Document, render
+from trustydetox.serving.deploying import apply, check_model
+from trustydetox.serving.rendering import Choices, Document, render, services
+from trustydetox.serving.waiting import MARK, marked, wait
 
 pytestmark = pytest.mark.needs("kubectl")
 
@@ -35,6 +36,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
         monkeypatch.delenv(name)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
     monkeypatch.setenv("HOME", str(tmp_path))  # kubectl keeps what it has discovered
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with api_server(tmp_path) as cluster:
         yield cluster
 
@@ -72,12 +74,26 @@ def test_the_objects_reach_the_cluster_and_unknown_fields_would_not(cluster: Clu
     assert {held["metadata"]["namespace"] for held in cluster.objects.values()} == {"models"}
     assert {query["fieldValidation"][0] for query in cluster.queries} == {"Strict"}
     assert told[0].startswith("no AWS_ACCESS_KEY_ID")
+    assert told[1].startswith("the model was not looked at: boto3")
 
 
 @pytest.mark.needs("moto")
 def test_nothing_reaches_the_cluster_where_the_model_is_not_whole(
     cluster: Cluster, keys: None
 ) -> None:
+    with pytest.raises(InputError, match=r"holds no MANIFEST\.json"):
+        apply(documents("kubernetes-cpu", "none/1"), CHOICES, silent)
+    assert cluster.objects == {}
+
+
+@pytest.mark.needs("moto")
+def test_a_bucket_is_asked_with_the_credentials_of_a_profile_too(
+    cluster: Cluster, endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = (f"{name.lower()} = {KEYS[name]}" for name in KEYS if "KEY" in name)
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws" / "credentials").write_text("\n".join(["[default]", *pair]))
+    monkeypatch.setenv("AWS_S3_ENDPOINT", endpoint)
     with pytest.raises(InputError, match=r"holds no MANIFEST\.json"):
         apply(documents("kubernetes-cpu", "none/1"), CHOICES, silent)
     assert cluster.objects == {}
@@ -160,24 +176,28 @@ def test_a_machine_without_kubectl_is_told(monkeypatch: pytest.MonkeyPatch, tmp_
 TUNNEL = """\
 #!/bin/sh
 case "$1" in
-port-forward) echo "{says}"; exec sleep 60 ;;
+port-forward) echo "$@" > {log}; echo "{says}"; exec sleep 60 ;;
 *) exec {kubectl} "$@" ;;
 esac
 """
 
-Forward = Callable[[str], None]
+Forward = Callable[[str], Path]
 
 
 @pytest.fixture
 def forward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Forward:
-    """The real kubectl, but for its tunnel, to which no server here could be the other end."""
+    """The real kubectl, but for its tunnel, to which no server here could be the other end.
 
-    def _forward(says: str) -> None:
-        program = tmp_path / "bin" / "kubectl"
+    Gives the file in which it will have written what it was asked to forward.
+    """
+
+    def _forward(says: str) -> Path:
+        program, log = tmp_path / "bin" / "kubectl", tmp_path / "forwarded"
         program.parent.mkdir()
-        program.write_text(TUNNEL.format(says=says, kubectl=shutil.which("kubectl")))
+        program.write_text(TUNNEL.format(says=says, log=log, kubectl=shutil.which("kubectl")))
         program.chmod(0o755)
         monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+        return log
 
     return _forward
 
@@ -189,10 +209,67 @@ def to(url: str) -> str:
 def test_a_model_that_gives_a_token_is_there(
     cluster: Cluster, forward: Forward, serve: Serve, saved_opt: Path
 ) -> None:
+    log = forward(to(serve(completions_app(saved_opt, "opt"))))
+    given = documents("kubernetes-cpu")
+    apply(given, CHOICES, silent)
+    cluster.stages = ["none", "untouched", "rolling", "done"]
+    assert wait(given, 30, silent) == "opt"
+    # Not a pod of before the update, nor one that is going.
+    assert log.read_text() == "port-forward --namespace models pod/opt-predictor-new :8080\n"
+    assert cluster.stages == ["done"]
+
+
+@pytest.mark.parametrize("stage", ["none", "untouched", "unobserved", "rolling", "starting"])
+def test_the_ready_of_the_old_model_is_not_that_of_the_new_one(
+    cluster: Cluster, forward: Forward, serve: Serve, saved_opt: Path, stage: Stage
+) -> None:
+    log = forward(to(serve(completions_app(saved_opt, "opt"))))
+    given = documents("kubernetes-cpu")
+    apply(given, CHOICES, silent)
+    cluster.stages = [stage]
+    with pytest.raises(ModelError, match=r"isn't ready: timed out after 1 s, .* opt-predictor"):
+        wait(given, 1, silent)
+    assert not log.exists()
+
+
+def test_a_service_whose_generation_is_not_its_deployment_s_is_ready_all_the_same(
+    cluster: Cluster, forward: Forward, serve: Serve, saved_opt: Path
+) -> None:
     forward(to(serve(completions_app(saved_opt, "opt"))))
     given = documents("kubernetes-cpu")
     apply(given, CHOICES, silent)
+    cluster.generation = 4
+    assert wait(given, 2, silent) == "opt"
+
+
+def test_where_knative_has_the_pods_the_service_s_word_counts(
+    cluster: Cluster, forward: Forward, serve: Serve, saved_opt: Path
+) -> None:
+    log = forward(to(serve(completions_app(saved_opt, "opt"))))
+    given = documents("kubernetes-cpu")
+    (service,) = services(given)
+    service["metadata"]["annotations"]["serving.kserve.io/deploymentMode"] = "Knative"
+    apply(given, CHOICES, silent)
+    cluster.stages = ["none"]
     assert wait(given, 30, silent) == "opt"
+    assert log.read_text() == "port-forward --namespace models deployment/opt-predictor :8080\n"
+    cluster.generation = 4
+    with pytest.raises(ModelError, match="timed out"):
+        wait(given, 1, silent)
+
+
+def test_the_mark_is_another_where_the_pods_are() -> None:
+    def mark(given: list[Document]) -> str:
+        return str(marked(given)[-1]["metadata"]["annotations"][MARK])
+
+    first = mark(documents("kubernetes-cpu"))
+    assert mark(documents("kubernetes-cpu")) == first
+    assert mark(documents("kubernetes-cpu", "opt/5d4c3b2a1f0e")) != first
+    for kind, is_same in (("ServingRuntime", False), ("NetworkPolicy", True)):
+        given = documents("kubernetes-cpu")
+        (changed,) = (document for document in given if document["kind"] == kind)
+        changed["spec"]["more"] = "of it"
+        assert (mark(given) == first) is is_same
 
 
 def test_a_model_that_is_ready_but_says_nothing_is_not_there(

@@ -243,6 +243,16 @@ def test_an_answer_that_is_none_is_one_clear_line(
     assert len(replay.asked) == 1
 
 
+@pytest.mark.parametrize("prompt", ["You clown! " * 39 + "You clown!", "You clown,\nlook here"])
+def test_a_refused_prompt_is_in_no_error(serve: Serve, prompt: str) -> None:
+    said = {"error": {"message": f'invalid prompt: "{prompt}" is too long', "code": 400}}
+    with pytest.raises(InputError, match='invalid prompt: "…" is too long'):
+        complete(serve(Replay((400, said)).app), prompt=prompt)
+    event = f"data: {json.dumps(said)}\n\n"
+    with pytest.raises(InputError, match='invalid prompt: "…" is too long'):
+        list(stream(serve(Replay([event]).app), "openai", prompt))
+
+
 def test_a_503_is_asked_again_and_nothing_else(serve: Serve) -> None:
     busy = (503, {"message": "loading"}, {"retry-after": "0"})
     replay = Replay(busy, busy, COMPLETION)

@@ -20,7 +20,7 @@ from tests.serving.conftest import free_port
 from tests.serving.holding import Held
 from trustydetox.errors import ConfigError
 from trustydetox.serving import Endpoint, connect
-from trustydetox.serving.kservemodel import kserve_model
+from trustydetox.serving.kservemodel import kserve_model, main
 from trustydetox.serving.service import Limits
 
 pytestmark = pytest.mark.needs("kserve")
@@ -47,7 +47,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with log.open("wb") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", "trustydetox.serving.kservemodel", "--model_name", "detox",
-             "--recipe", str(FAKE), *ports],
+             "--recipe", str(FAKE), "--enable_latency_logging", "true", *ports],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (PLUGIN, ROOT)))},
             stdout=subprocess.PIPE,
             stderr=file,
@@ -162,11 +162,21 @@ def test_sigterm_ends_it_and_no_text_is_in_its_log(served: Served) -> None:
     # Control: there is a log.
     assert b"POST /v1/models/detox%3Apredict" in log
     assert b"zebra" not in log
+    # Another option of KServe's own, off by default.
+    assert b"predict_ms" in log
 
 
 def test_a_fallback_that_leaves_nothing_is_refused() -> None:
     with pytest.raises(ConfigError, match="no place for a dropped text"):
         kserve_model("detox", detoxifier(fallback="drop"))
+
+
+def test_several_workers_are_refused_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--workers", "2", "--configure_logging", "false"])
+    assert caught.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: expected --workers 1, got 2")
 
 
 def test_what_is_too_much_is_refused_in_the_words_of_its_protocol() -> None:

@@ -67,7 +67,7 @@ def deploy(
     ] = 900,
 ) -> None:
     """Render and check the manifests of a pushed model; apply them and wait for its first token."""
-    from trustydetox.serving import deploying
+    from trustydetox.serving import deploying, waiting
     from trustydetox.serving.rendering import Choices
 
     if render_only + apply + wait != 1:
@@ -79,5 +79,5 @@ def deploy(
         return
     deploying.apply(documents, choices, say)
     if wait:
-        served = deploying.wait(documents, timeout, say)
+        served = waiting.wait(documents, timeout, say)
         print(json.dumps({"model": served, "ready": True}))

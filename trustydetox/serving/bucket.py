@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,22 @@ class Bucket:
 
 
 _PART_BYTES = 16 << 20
+
+
+def has_credentials() -> bool:
+    """Whether boto3 is here and finds credentials that it can read, in any place where it looks.
+
+    Asks no bucket, but may wait a second for a machine's role.
+    """
+    if find_spec("boto3") is None:
+        return False
+    import boto3
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        return boto3.session.Session().get_credentials() is not None
+    except BotoCoreError:
+        return False
 
 
 def open_bucket(name: str, endpoint: str | None = None, ca_cert: Path | None = None) -> Bucket:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from trustydetox.errors import ConfigError, DetoxError, InputError, ModelError
 from trustydetox.serving.dialects import without_echo
 from trustydetox.serving.endpoint import Endpoint
+from trustydetox.serving.withholding import without_prompt
 
 if TYPE_CHECKING:
     import grpc
@@ -142,19 +143,18 @@ class CaikitModel:
         import grpc
 
         code, host = error.code(), self._endpoint.host
-        details = " ".join((error.details() or "").split())[:300]
-        said = details.replace(prompt, "…") if prompt else details
+        details = error.details() or ""
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:
             seconds = self._endpoint.timeout_s
             return ModelError(f"{host} gave no answer in {seconds:g} s: see --timeout")
-        if "CERTIFICATE_VERIFY_FAILED" in said:
+        if "CERTIFICATE_VERIFY_FAILED" in details:
             return ModelError(
                 f"the certificate of {host} is signed by nobody known here: pass the certificates "
                 "to trust with --ca-cert"
             )
         if "failed to connect" in details:
             return ModelError(f"can't reach {host}")
-        line = f"{host} answers {code.name}: {said}"
+        line = f"{host} answers {code.name}: {without_prompt(details, prompt)}"
         if code in {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OUT_OF_RANGE}:
             return InputError(line)
         return ModelError(line)

@@ -1,20 +1,14 @@
-"""A model onto a cluster: rendered, checked, applied, and asked for a token before it counts."""
+"""A model onto a cluster: rendered, checked and applied."""
 
 from __future__ import annotations
 
-import re
-import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
 
 import yaml
 
 from trustydetox.errors import ConfigError, ConflictError, InputError, ModelError
-from trustydetox.serving.bucket import open_bucket, place_in
+from trustydetox.serving.bucket import has_credentials, open_bucket, place_in
 from trustydetox.serving.credentials import credentials, filled, form_of
-from trustydetox.serving.endpoint import Endpoint
-from trustydetox.serving.inferring import connect
 from trustydetox.serving.linting import faults
 from trustydetox.serving.manifest import NAME, parse_manifest
 from trustydetox.serving.rendering import (
@@ -25,10 +19,9 @@ from trustydetox.serving.rendering import (
     services,
 )
 from trustydetox.serving.validating import mistakes
+from trustydetox.serving.waiting import marked
 
 Tell = Callable[[str], None]
-
-_FORWARDED = re.compile(r"Forwarding from (127\.0\.0\.1:\d+) ->")
 
 
 def render_checked(overlay: str, choices: Choices) -> list[Document]:
@@ -54,19 +47,25 @@ def apply(documents: list[Document], choices: Choices, tell: Tell) -> None:
     """Give the objects to the cluster of kubectl's context, secrets filled from the environment.
 
     Without keys in the environment no secret is sent, so that those of an admin stay as they are.
-    Before, the bucket is asked whether the model's upload is whole and of the runtime's format.
+    Before, the bucket is asked whether the model's upload is whole and of the runtime's format,
+    with any credentials that boto3 finds; where it finds none, that is told.
     """
     keys = credentials(choices.endpoint)
     if keys is None:
         tell("no AWS_ACCESS_KEY_ID: secrets are left as the cluster has them")
-        documents = [document for document in documents if not _is_of_a_bucket(document)]
-    else:
+    if keys or has_credentials():
         check_model(documents, tell)
+    else:
+        tell("the model was not looked at: boto3 isn't installed, or finds no credentials")
+    if keys:
         documents = filled(documents, keys)
+    else:
+        documents = [document for document in documents if not _is_of_a_bucket(document)]
     # On the server's side: kubectl's own way keeps a copy of each secret in an annotation.
     done = run_kubectl(
-        "apply", "--server-side", "--field-manager=trustydetox", "-f", "-", given=to_yaml(documents)
-    )
+        "apply", "--server-side", "--field-manager=trustydetox", "-f", "-",
+        given=to_yaml(marked(documents)),
+    )  # fmt: skip
     for line in done.stdout.splitlines():
         tell(line)
     if done.returncode:
@@ -86,17 +85,18 @@ def check_model(documents: list[Document], tell: Tell) -> None:
     if not url.startswith("s3://"):
         return
     place = place_in(url)
-    bucket = open_bucket(place.bucket)
+    bucket, key = open_bucket(place.bucket), f"{place.key}/{NAME}"
     try:
         there = bucket.sizes(f"{place.key}/")
+        content = b"".join(bucket.read(key)) if key in there else None
     except ModelError as error:
         tell(f"the model was not looked at: {error}")
         return
-    if f"{place.key}/{NAME}" not in there:
+    if content is None:
         raise InputError(
             f"{place} holds no {NAME}: its upload isn't whole, or not by `trustydetox push`"
         )
-    manifest = parse_manifest(b"".join(bucket.read(f"{place.key}/{NAME}")), f"{place}/{NAME}")
+    manifest = parse_manifest(content, f"{place}/{NAME}")
     wanted = "caikit" if model["modelFormat"]["name"] == "caikit" else "hf"
     if manifest.format != wanted:
         lacks = "config.yml" if wanted == "caikit" else "config.json at its root"
@@ -107,59 +107,6 @@ def check_model(documents: list[Document], tell: Tell) -> None:
     for file in manifest.files:
         if there.get(f"{place.key}/{file.path}") != file.size:
             raise InputError(f"{place}/{file.path} is not as it was pushed")
-
-
-def wait(documents: list[Document], timeout_s: int, tell: Tell) -> str:
-    """The name of the model, once it is Ready and has given one token; a ready one may not.
-
-    vLLM on a CPU, for one, reports itself healthy and dies at its first request where it has no
-    kernel for the size of the model's heads. ModelError says what to look at.
-    """
-    (service,) = services(documents)
-    name, space = service["metadata"]["name"], _namespace(service)
-    tell(f"waiting for {name} to be ready, {timeout_s} s at most")
-    done = run_kubectl(
-        "wait", *space, "--for=condition=Ready", f"--timeout={timeout_s}s",
-        f"inferenceservice/{name}",
-    )  # fmt: skip
-    if done.returncode:
-        said = done.stderr.strip().rpartition("\n")[2]  # before it, what kubectl tells itself
-        look = " ".join(["kubectl", *space, "describe inferenceservice", name])
-        raise ModelError(f"{name} isn't ready: {said}; see {look}")
-    is_caikit = service["spec"]["predictor"]["model"]["modelFormat"]["name"] == "caikit"
-    protocol = "caikit-http" if is_caikit else "openai"
-    with _forwarded(name, space) as url:
-        tell(f"asking {name} for one token")
-        endpoint = Endpoint(url=url, model=name, protocol=protocol, timeout_s=float(timeout_s))
-        with connect(endpoint) as model:
-            model.complete("Hello", max_tokens=1)
-    return str(name)
-
-
-@contextmanager
-def _forwarded(name: str, space: list[str]) -> Iterator[str]:
-    """A URL on this machine that leads to the model's pod, past gateways and network policies."""
-    process = subprocess.Popen(
-        ["kubectl", "port-forward", *space, f"deployment/{name}-predictor", ":8080"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        match = _FORWARDED.match(process.stdout.readline())
-        if match is None:
-            said = process.communicate()[1].strip()
-            raise ModelError(f"{name} is ready, but no port of it can be forwarded: {said}")
-        yield f"http://{match[1]}"
-    finally:
-        process.terminate()
-        process.communicate()
-
-
-def _namespace(service: dict[str, Any]) -> list[str]:
-    space = service["metadata"].get("namespace")
-    return ["--namespace", space] if space else []
 
 
 def _is_of_a_bucket(document: Document) -> bool:

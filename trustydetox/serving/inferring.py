@@ -19,6 +19,7 @@ from trustydetox.errors import (
 )
 from trustydetox.serving.dialects import DIALECTS, Ask, Dialect
 from trustydetox.serving.endpoint import GRPC, Endpoint
+from trustydetox.serving.withholding import without_prompt
 
 if TYPE_CHECKING:
     import httpx
@@ -207,7 +208,7 @@ def _message(answer: Any) -> str:
             found = found[0]
         if isinstance(found, dict) and key in found:
             found = found[key]
-    return " ".join(found.split())[:300] if isinstance(found, str) else ""
+    return found if isinstance(found, str) else ""
 
 
 def _code(event: Any) -> int:
@@ -220,7 +221,7 @@ def _code(event: Any) -> int:
 
 def _refused(endpoint: Endpoint, status: int, message: str, prompt: str) -> DetoxError:
     """The error for a status; what the server says may quote the prompt, and we may not."""
-    said = message.replace(prompt, "…") if prompt else message
+    said = without_prompt(message, prompt)
     line = f"{endpoint.host} answers {status}" + (f": {said}" if said else "")
     if status in {400, 413, 422}:
         return InputError(line)

@@ -2,8 +2,11 @@
 
     python -m trustydetox.serving.kservemodel --model_name detox --recipe mini
 
-is the command of an InferenceService's container, and takes every option of KServe's own server
-(`--http_port`, `--grpc_port`, …). It listens on all addresses, as KServe's server does.
+is the command of an InferenceService's container, and takes the options of KServe's own server
+(`--http_port`, `--grpc_port`, …) but for two: more than one of `--workers` is refused, since the
+model can't be handed to other processes, and `--enable_latency_logging` is off unless it is said.
+Those of a transformer (`--predictor_…`) change nothing. It listens on all addresses, as KServe's
+server does.
 
 V1 takes `{"instances": ["…"]}` and gives `{"predictions": ["…"]}`, the mended texts. V2 takes one
 BYTES tensor and gives three of its shape: `text`, the mended texts, `verdict` and `toxicity`, of
@@ -167,13 +170,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--recipe", default="mini", help="which steps do the work")
     parser.add_argument("--threshold", type=float, help="from which toxicity on; the recipe's")
     parser.add_argument("--fallback", default="redact", help="redact or keep")
+    parser.set_defaults(enable_latency_logging=False)
     asked = parser.parse_args(arguments)
     # KServe's own, but for the access log, which it writes among the data on standard output.
     logs = copy.deepcopy(KSERVE_LOG_CONFIG)
     for handler in logs["handlers"].values():
         handler["stream"] = "ext://sys.stderr"
-    configure_logging(logs)
+    if asked.configure_logging:
+        configure_logging(asked.log_config_file or logs)
     try:
+        if asked.workers != 1:
+            raise ConfigError(
+                f"expected --workers 1, got {asked.workers}: the model can't be handed to other "
+                "processes; for more, raise minReplicas of the InferenceService"
+            )
         pipeline = load_recipe(asked.recipe, threshold=asked.threshold, fallback=asked.fallback)
         model = kserve_model(asked.model_name, pipeline)
     except DetoxError as error:
@@ -182,7 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         http_port=asked.http_port,
         grpc_port=asked.grpc_port,
         enable_grpc=asked.enable_grpc,
-        enable_latency_logging=False,
+        enable_latency_logging=asked.enable_latency_logging,
     ).start([model])
 
 
