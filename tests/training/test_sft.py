@@ -14,7 +14,7 @@ import torch
 from bitsandbytes.functional import dequantize_4bit
 from datasets import Dataset
 from peft import LoraConfig, PeftModel, get_peft_model
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, TrainerCallback
 from typer.testing import CliRunner
 
@@ -436,6 +436,30 @@ def test_a_merged_model_generates_as_its_base_and_stops_where_it_was_trained_to(
     merge_adapter(adapter, tmp_path / "plain")
     found = json.loads((tmp_path / "plain" / "generation_config.json").read_text())
     assert found["eos_token_id"] == 257
+
+
+def renamed(adapter: Path, base: Path, place: Path) -> Path:
+    """A copy of the adapter that names another base."""
+    shutil.copytree(adapter, place)
+    path = place / "adapter_config.json"
+    named = json.loads(path.read_text()) | {"base_model_name_or_path": str(base)}
+    path.write_text(json.dumps(named))
+    return place
+
+
+@pytest.mark.parametrize("largest", ["1GB", "100KB"])
+def test_only_the_files_that_a_base_is_made_of_are_merged(
+    adapter: Path, base: str, tmp_path: Path, largest: str
+) -> None:
+    # As Mistral's and Llama's folders hold them: the same weights again under their makers' names.
+    place = tmp_path / "base"
+    AutoModelForCausalLM.from_pretrained(base).save_pretrained(place, max_shard_size=largest)
+    AutoTokenizer.from_pretrained(base).save_pretrained(place)
+    assert (place / "model.safetensors").is_file() == (largest == "1GB")
+    save_file({"layers.0.attention.wq.weight": torch.zeros(9)}, place / "consolidated.safetensors")
+    merge_adapter(renamed(adapter, place, tmp_path / "adapter"), tmp_path / "merged")
+    merged = load_file(tmp_path / "merged" / "model.safetensors")
+    assert set(merged) == set(load_file(Path(base) / "model.safetensors"))
 
 
 def test_transposed_layers_are_rounded_and_merged_as_they_were_trained(

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trustydetox.errors import ConfigError, ConflictError, InputError
-from trustydetox.steps.loading import find, open_config, open_tokenizer
+from trustydetox.steps.loading import WEIGHTS, find, open_config, open_tokenizer, weight_files
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -177,7 +177,9 @@ def _weights(base: Path) -> dict[str, _Weight]:
     from safetensors import safe_open
 
     found: dict[str, _Weight] = {}
-    for file in sorted(base.glob("*.safetensors")):
+    # As `from_pretrained` reads it: one whole file goes before an index.
+    names = (WEIGHTS,) if (base / WEIGHTS).is_file() else weight_files(base)
+    for file in (base / name for name in names):
         with safe_open(file, "pt") as opened:
             for name in opened.keys():  # noqa: SIM118 - no mapping
                 shape = tuple(opened.get_slice(name).get_shape())
