@@ -135,6 +135,24 @@ def test_continuations_are_kept_and_gone_on_with(writer: Writer, tmp_path: Path)
     assert continuations(writer, PROMPTS, replace(FEW, seed=9), tmp_path / "b") != whole
 
 
+def test_a_folder_that_was_there_is_closed_to_others_too(writer: Writer, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a").chmod(0o755)
+    continuations(writer, PROMPTS, FEW, tmp_path / "a")
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o700
+    # That of another run isn't touched.
+    (tmp_path / "a").chmod(0o755)
+    with pytest.raises(ConflictError):
+        continuations(writer, PROMPTS[:2], FEW, tmp_path / "a")
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o755
+
+
+def test_a_folder_that_cannot_be_closed_to_others_is_refused(writer: Writer) -> None:
+    # Nobody can change the modes of this one.
+    with pytest.raises(ConfigError, match="can't be closed to other users"):
+        continuations(writer, PROMPTS, FEW, Path("/proc/self/fd"))
+
+
 def test_continuations_of_other_prompts_are_a_conflict(writer: Writer, tmp_path: Path) -> None:
     continuations(writer, PROMPTS, FEW, tmp_path)
     with pytest.raises(ConflictError, match="other prompts"):

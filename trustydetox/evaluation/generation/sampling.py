@@ -219,6 +219,14 @@ def _claim(folder: Path, plan: dict[str, Any]) -> None:
                 f"{folder} holds continuations with other {', '.join(differing)}: "
                 "name another folder"
             )
+    try:
+        # One that was there has the mode that it was made with.
+        folder.chmod(0o700)
+    except PermissionError as error:
+        raise ConfigError(
+            f"{folder} can't be closed to other users, as what models write should be: it is "
+            "somebody else's; name a folder of your own"
+        ) from error
     path.write_text(json.dumps(plan, indent=1) + "\n", encoding="utf-8")
 
 
