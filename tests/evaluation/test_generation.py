@@ -539,6 +539,31 @@ def test_two_models_are_measured_and_compared_by_command(model: Path, tmp_path: 
     assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
 
 
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ('{"base": "b", "rows": 3}', "--card: expected a finished run"),
+        ('{"base', "has no trustydetox.json that can be read"),
+        (None, "has no trustydetox.json that can be read"),
+    ],
+)
+def test_a_card_that_can_take_no_results_is_refused_before_a_text_is_drawn(
+    model: Path, tmp_path: Path, facts: str | None, said: str
+) -> None:
+    (tmp_path / "prompts.txt").write_text("Hello")
+    place = shutil.copytree(model, tmp_path / "model")
+    if facts is not None:
+        (place / "trustydetox.json").write_text(facts)
+    done = CliRunner().invoke(
+        app,
+        ["evaluate", "model", str(place), "--prompts", str(tmp_path / "prompts.txt"),
+         "-o", str(tmp_path / "out"), "--card"],
+    )  # fmt: skip
+    assert done.exit_code == 3
+    assert said in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_missing_judges_are_one_line(model: Path, tmp_path: Path) -> None:
     (tmp_path / "prompts.txt").write_text("Hello")
     done = CliRunner().invoke(
