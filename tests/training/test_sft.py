@@ -19,8 +19,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from typer.testing import CliRunner
 
 from tests.networks import tiny_gpt2, tiny_opt
+from tests.pretrained import llama
 from trustydetox.cli import app
 from trustydetox.errors import ConfigError, ConflictError, InputError, ModelError
+from trustydetox.evaluation import Sampling, load_writer
 from trustydetox.training import build_trainer, merge_adapter, read_settings
 from trustydetox.training.sft import exporting, finetuning, preflight
 from trustydetox.training.sft.cards import add_results
@@ -174,25 +176,52 @@ def test_an_adapter_that_cannot_be_merged_is_refused_before_it_is_trained(
         )
 
 
-# Of the tokens that TRL lets be trained; they are refused for it here.
-@pytest.mark.filterwarnings("ignore:Model has .tie_word_embeddings=True.")
-@pytest.mark.filterwarnings("ignore:Unsupported layer type")
-def test_a_chat_template_with_tokens_of_its_own_is_refused_before_training(
-    base: str, tmp_path: Path
-) -> None:
+CHATS = {
+    "messages": [[{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Yes."}]] * 4
+}
+
+
+def chat(base: str, place: Path) -> tuple[str, ...]:
+    """Options for a chat template that has a token of its own."""
     tokenizer = AutoTokenizer.from_pretrained(base)
     tokenizer.add_tokens(["<turn>"])
     tokenizer.chat_template = "{% for one in messages %}<turn>{{ one.content }}{% endfor %}"
-    tokenizer.save_pretrained(tmp_path / "chat")
-    turns = [{"role": "user", "content": "Hello."}, {"role": "assistant", "content": "Hi."}]
-    rows = Dataset.from_dict({"messages": [turns] * 4})
-    with pytest.raises(ConfigError, match="chat_template_path of a model with other tokens"):
-        train(
-            settings(base, tmp_path / "out", "--chat_template_path", str(tmp_path / "chat"),
-                     "--load_in_4bit", "false"),
-            rows,
-            {"detox": None},
-        )  # fmt: skip
+    tokenizer.save_pretrained(place)
+    return "--chat_template_path", str(place), "--load_in_4bit", "false"
+
+
+def test_a_chat_template_with_tokens_of_its_own_is_refused_before_training(tmp_path: Path) -> None:
+    base = llama(tmp_path / "base")
+    options = (*chat(base, tmp_path / "chat"), "--lora_target_modules", "q_proj")
+    with pytest.raises(ConfigError, match=r"chat_template_path of a model with other.*--no-merge"):
+        train(settings(base, tmp_path / "out", *options), Dataset.from_dict(CHATS), {"detox": None})
+
+
+# What peft says when it saves the new embedding with the adapter.
+@pytest.mark.filterwarnings("ignore:Setting `save_embedding_layers`")
+def test_an_adapter_with_tokens_of_its_own_is_trained_alone_and_read_again(tmp_path: Path) -> None:
+    base = llama(tmp_path / "base")
+    options = (*chat(base, tmp_path / "chat"), "--lora_target_modules", "q_proj")
+    made = trainer(base, tmp_path / "out", Dataset.from_dict(CHATS), *options)
+    made.train()
+    made.save_model(str(tmp_path / "out"))
+    writer = load_writer(tmp_path / "out")
+    ids = writer.tokenizer("<turn>you are nice").input_ids
+    assert writer.tokenizer.convert_tokens_to_ids("<turn>") in ids
+    assert compare_logits(logits(made.model, [ids]), writer.model, [ids]).largest < 1e-5
+    assert len(writer.write("<turn>you are", Sampling(samples=2, new_tokens=3), 0)) == 2
+
+
+# Of the tokens that TRL lets be trained; they are refused for it here.
+@pytest.mark.filterwarnings("ignore:Model has .tie_word_embeddings=True.")
+@pytest.mark.filterwarnings("ignore:Unsupported layer type")
+@pytest.mark.parametrize("merge", [True, False])
+def test_tokens_of_its_own_on_a_base_whose_head_is_its_embedding_are_refused_before_training(
+    base: str, tmp_path: Path, merge: bool
+) -> None:
+    found = settings(base, tmp_path / "out", *chat(base, tmp_path / "chat"))
+    with pytest.raises(ConfigError, match=r"whose head is its embedding: name .* \.jinja file"):
+        train(found, Dataset.from_dict(CHATS), {"detox": None}, merge=merge)
 
 
 def test_a_wrong_column_is_refused(base: str, tmp_path: Path) -> None:

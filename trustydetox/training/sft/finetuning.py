@@ -102,6 +102,7 @@ def build_trainer(
         peft_config=peft_config,
         **passed,
     )
+    preflight.check_tokens(peft_config, config)
     preflight.check_prepared(made.train_dataset, train_dataset, args)
     _widen_adapter(made)
     return made
