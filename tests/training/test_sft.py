@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, TrainerCallback
 from typer.testing import CliRunner
 
-from tests.networks import tiny_gpt2, tiny_opt
+from tests.networks import tiny_gemma3, tiny_gpt2, tiny_opt
 from tests.pretrained import llama
 from trustydetox.cli import app
 from trustydetox.errors import ConfigError, ConflictError, InputError, ModelError
@@ -522,6 +522,30 @@ def test_transposed_layers_are_rounded_and_merged_as_they_were_trained(
             assert float((change - change.T).abs().mean()) > 0.01
 
 
+def test_layers_that_the_files_name_otherwise_are_rounded_and_merged(
+    four_bit: BitsAndBytesConfig, tmp_path: Path
+) -> None:
+    base = tiny_gemma3(tmp_path / "base")
+    trained = AutoModelForCausalLM.from_pretrained(base, quantization_config=four_bit)
+    lora = LoraConfig(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM")
+    model = get_peft_model(trained, lora)
+    torch.manual_seed(1)
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.1)
+    model.save_pretrained(str(tmp_path / "adapter"))
+    merge_adapter(tmp_path / "adapter", tmp_path / "merged", quantization=four_bit.to_dict())
+    merged = AutoModelForCausalLM.from_pretrained(tmp_path / "merged", dtype="float32")
+    before = logits(model, rows_of_tokens())
+    assert compare_logits(before, merged, rows_of_tokens()).mean < 2e-3
+    # Without the adapter, and without the rounding, it would be further off.
+    with model.disable_adapter():
+        rounded = logits(model, rows_of_tokens())
+    whole = AutoModelForCausalLM.from_pretrained(base)
+    assert compare_logits(rounded, merged, rows_of_tokens()).mean > 2e-2
+    assert compare_logits(rounded, whole, rows_of_tokens()).mean > 2e-2
+
+
 def test_nothing_is_written_over(adapter: Path, tmp_path: Path) -> None:
     (tmp_path / "merged").mkdir()
     with pytest.raises(ConflictError):
@@ -600,6 +624,25 @@ def test_a_base_of_transposed_layers_is_trained_and_merged(tmp_path: Path) -> No
     found = json.loads((done / "trustydetox.json").read_text())["export"]["logits"]
     assert found["mean"] < 0.05  # bitsandbytes multiplies in bfloat16; the logits spread by 1.6
     AutoModelForCausalLM.from_pretrained(done / "merged")
+
+
+def test_a_base_whose_files_name_its_layers_otherwise_is_trained_and_merged(tmp_path: Path) -> None:
+    base = tiny_gemma3(tmp_path / "base")
+    done = run(base, tmp_path / "out", "--lora_target_modules", "q_proj", "v_proj")
+    merged = load_file(done / "merged" / "model.safetensors")
+    assert set(merged) == set(load_file(Path(base) / "model.safetensors"))
+
+
+def test_a_base_without_a_weight_to_merge_into_is_refused_before_training(
+    base: str, tmp_path: Path
+) -> None:
+    place = shutil.copytree(base, tmp_path / "base")
+    weights = load_file(place / "model.safetensors")
+    del weights["model.decoder.layers.1.self_attn.q_proj.weight"]
+    save_file(weights, place / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ConfigError, match=r"no weight for model\.decoder\.layers\.1.*and 0 other"):
+        run(str(place), tmp_path / "out", "--load_in_4bit", "false")
+    assert not (tmp_path / "out" / "adapter_model.safetensors").exists()
 
 
 def test_a_merged_model_that_says_something_else_is_not_left(

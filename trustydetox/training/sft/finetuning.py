@@ -31,7 +31,7 @@ from trustydetox.steps.loading import (
 )
 from trustydetox.training.sft import preflight
 from trustydetox.training.sft.cards import FACTS, write_card
-from trustydetox.training.sft.exporting import merge_adapter
+from trustydetox.training.sft.exporting import check_layers, merge_adapter
 from trustydetox.training.sft.settings import SftSettings
 
 if TYPE_CHECKING:
@@ -178,6 +178,8 @@ def train(
     if merge:
         # A chat template with tokens of its own makes the trainer add to it.
         preflight.check_merge(lora)
+        if lora is not None:
+            check_layers(find(settings.base, settings.revision), trainer.model)
     last = _last_whole_checkpoint(out)
     if last is not None:
         say(f"going on from {last.name}")
