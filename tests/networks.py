@@ -17,6 +17,8 @@ from tokenizers import (
     processors,
 )
 from transformers import (
+    Gemma3Config,
+    Gemma3ForConditionalGeneration,
     GPT2Config,
     GPT2LMHeadModel,
     OPTConfig,
@@ -149,6 +151,45 @@ def tiny_gpt2(folder: Path, seed: int = 0) -> str:
         eos_token_id=257,
     )
     GPT2LMHeadModel(config).save_pretrained(folder)
+    return str(folder)
+
+
+def tiny_gemma3(folder: Path, seed: int = 0) -> str:
+    """The folder of a very small Gemma 3 with eyes, whose files name its layers otherwise."""
+    torch.manual_seed(seed)
+    _byte_tokenizer().save_pretrained(folder)
+    text = {
+        "vocab_size": 264,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "head_dim": 16,
+        "max_position_embeddings": 256,
+        "sliding_window": 32,
+        "initializer_range": 0.2,  # so that logits spread as far as rounding shows in them
+        "pad_token_id": 256,
+        "bos_token_id": 257,
+        "eos_token_id": 257,
+    }
+    eyes = {
+        "hidden_size": 16,
+        "intermediate_size": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "image_size": 28,
+        "patch_size": 14,
+    }
+    config = Gemma3Config(
+        text_config=text,
+        vision_config=eyes,
+        mm_tokens_per_image=4,
+        boi_token_index=260,
+        eoi_token_index=261,
+        image_token_index=262,
+    )
+    Gemma3ForConditionalGeneration(config).save_pretrained(folder)
     return str(folder)
 
 

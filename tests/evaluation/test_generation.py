@@ -135,6 +135,24 @@ def test_continuations_are_kept_and_gone_on_with(writer: Writer, tmp_path: Path)
     assert continuations(writer, PROMPTS, replace(FEW, seed=9), tmp_path / "b") != whole
 
 
+def test_a_folder_that_was_there_is_closed_to_others_too(writer: Writer, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a").chmod(0o755)
+    continuations(writer, PROMPTS, FEW, tmp_path / "a")
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o700
+    # That of another run isn't touched.
+    (tmp_path / "a").chmod(0o755)
+    with pytest.raises(ConflictError):
+        continuations(writer, PROMPTS[:2], FEW, tmp_path / "a")
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o755
+
+
+def test_a_folder_that_cannot_be_closed_to_others_is_refused(writer: Writer) -> None:
+    # Nobody can change the modes of this one.
+    with pytest.raises(ConfigError, match="can't be closed to other users"):
+        continuations(writer, PROMPTS, FEW, Path("/proc/self/fd"))
+
+
 def test_continuations_of_other_prompts_are_a_conflict(writer: Writer, tmp_path: Path) -> None:
     continuations(writer, PROMPTS, FEW, tmp_path)
     with pytest.raises(ConflictError, match="other prompts"):
@@ -519,6 +537,31 @@ def test_two_models_are_measured_and_compared_by_command(model: Path, tmp_path: 
     assert done.exit_code == 0, done.output
     assert "n = 3 prompts x 2 continuations" in done.stdout
     assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ('{"base": "b", "rows": 3}', "--card: expected a finished run"),
+        ('{"base', "has no trustydetox.json that can be read"),
+        (None, "has no trustydetox.json that can be read"),
+    ],
+)
+def test_a_card_that_can_take_no_results_is_refused_before_a_text_is_drawn(
+    model: Path, tmp_path: Path, facts: str | None, said: str
+) -> None:
+    (tmp_path / "prompts.txt").write_text("Hello")
+    place = shutil.copytree(model, tmp_path / "model")
+    if facts is not None:
+        (place / "trustydetox.json").write_text(facts)
+    done = CliRunner().invoke(
+        app,
+        ["evaluate", "model", str(place), "--prompts", str(tmp_path / "prompts.txt"),
+         "-o", str(tmp_path / "out"), "--card"],
+    )  # fmt: skip
+    assert done.exit_code == 3
+    assert said in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_missing_judges_are_one_line(model: Path, tmp_path: Path) -> None:

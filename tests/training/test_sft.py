@@ -15,13 +15,15 @@ import torch
 from bitsandbytes.functional import dequantize_4bit
 from datasets import Dataset
 from peft import LoraConfig, PeftModel, get_peft_model
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, TrainerCallback
 from typer.testing import CliRunner
 
-from tests.networks import tiny_gpt2, tiny_opt
+from tests.networks import tiny_gemma3, tiny_gpt2, tiny_opt
+from tests.pretrained import llama
 from trustydetox.cli import app
 from trustydetox.errors import ConfigError, ConflictError, InputError, ModelError
+from trustydetox.evaluation import Sampling, load_writer
 from trustydetox.training import build_trainer, merge_adapter, read_settings
 from trustydetox.training.sft import exporting, finetuning, preflight
 from trustydetox.training.sft import settings as sft_settings
@@ -205,25 +207,52 @@ def test_an_adapter_that_cannot_be_merged_is_refused_before_it_is_trained(
         )
 
 
-# Of the tokens that TRL lets be trained; they are refused for it here.
-@pytest.mark.filterwarnings("ignore:Model has .tie_word_embeddings=True.")
-@pytest.mark.filterwarnings("ignore:Unsupported layer type")
-def test_a_chat_template_with_tokens_of_its_own_is_refused_before_training(
-    base: str, tmp_path: Path
-) -> None:
+CHATS = {
+    "messages": [[{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Yes."}]] * 4
+}
+
+
+def chat(base: str, place: Path) -> tuple[str, ...]:
+    """Options for a chat template that has a token of its own."""
     tokenizer = AutoTokenizer.from_pretrained(base)
     tokenizer.add_tokens(["<turn>"])
     tokenizer.chat_template = "{% for one in messages %}<turn>{{ one.content }}{% endfor %}"
-    tokenizer.save_pretrained(tmp_path / "chat")
-    turns = [{"role": "user", "content": "Hello."}, {"role": "assistant", "content": "Hi."}]
-    rows = Dataset.from_dict({"messages": [turns] * 4})
-    with pytest.raises(ConfigError, match="chat_template_path of a model with other tokens"):
-        train(
-            settings(base, tmp_path / "out", "--chat_template_path", str(tmp_path / "chat"),
-                     "--load_in_4bit", "false"),
-            rows,
-            {"detox": None},
-        )  # fmt: skip
+    tokenizer.save_pretrained(place)
+    return "--chat_template_path", str(place), "--load_in_4bit", "false"
+
+
+def test_a_chat_template_with_tokens_of_its_own_is_refused_before_training(tmp_path: Path) -> None:
+    base = llama(tmp_path / "base")
+    options = (*chat(base, tmp_path / "chat"), "--lora_target_modules", "q_proj")
+    with pytest.raises(ConfigError, match=r"chat_template_path of a model with other.*--no-merge"):
+        train(settings(base, tmp_path / "out", *options), Dataset.from_dict(CHATS), {"detox": None})
+
+
+# What peft says when it saves the new embedding with the adapter.
+@pytest.mark.filterwarnings("ignore:Setting `save_embedding_layers`")
+def test_an_adapter_with_tokens_of_its_own_is_trained_alone_and_read_again(tmp_path: Path) -> None:
+    base = llama(tmp_path / "base")
+    options = (*chat(base, tmp_path / "chat"), "--lora_target_modules", "q_proj")
+    made = trainer(base, tmp_path / "out", Dataset.from_dict(CHATS), *options)
+    made.train()
+    made.save_model(str(tmp_path / "out"))
+    writer = load_writer(tmp_path / "out")
+    ids = writer.tokenizer("<turn>you are nice").input_ids
+    assert writer.tokenizer.convert_tokens_to_ids("<turn>") in ids
+    assert compare_logits(logits(made.model, [ids]), writer.model, [ids]).largest < 1e-5
+    assert len(writer.write("<turn>you are", Sampling(samples=2, new_tokens=3), 0)) == 2
+
+
+# Of the tokens that TRL lets be trained; they are refused for it here.
+@pytest.mark.filterwarnings("ignore:Model has .tie_word_embeddings=True.")
+@pytest.mark.filterwarnings("ignore:Unsupported layer type")
+@pytest.mark.parametrize("merge", [True, False])
+def test_tokens_of_its_own_on_a_base_whose_head_is_its_embedding_are_refused_before_training(
+    base: str, tmp_path: Path, merge: bool
+) -> None:
+    found = settings(base, tmp_path / "out", *chat(base, tmp_path / "chat"))
+    with pytest.raises(ConfigError, match=r"whose head is its embedding: name .* \.jinja file"):
+        train(found, Dataset.from_dict(CHATS), {"detox": None}, merge=merge)
 
 
 def test_a_wrong_column_is_refused(base: str, tmp_path: Path) -> None:
@@ -469,6 +498,30 @@ def test_a_merged_model_generates_as_its_base_and_stops_where_it_was_trained_to(
     assert found["eos_token_id"] == 257
 
 
+def renamed(adapter: Path, base: Path, place: Path) -> Path:
+    """A copy of the adapter that names another base."""
+    shutil.copytree(adapter, place)
+    path = place / "adapter_config.json"
+    named = json.loads(path.read_text()) | {"base_model_name_or_path": str(base)}
+    path.write_text(json.dumps(named))
+    return place
+
+
+@pytest.mark.parametrize("largest", ["1GB", "100KB"])
+def test_only_the_files_that_a_base_is_made_of_are_merged(
+    adapter: Path, base: str, tmp_path: Path, largest: str
+) -> None:
+    # As Mistral's and Llama's folders hold them: the same weights again under their makers' names.
+    place = tmp_path / "base"
+    AutoModelForCausalLM.from_pretrained(base).save_pretrained(place, max_shard_size=largest)
+    AutoTokenizer.from_pretrained(base).save_pretrained(place)
+    assert (place / "model.safetensors").is_file() == (largest == "1GB")
+    save_file({"layers.0.attention.wq.weight": torch.zeros(9)}, place / "consolidated.safetensors")
+    merge_adapter(renamed(adapter, place, tmp_path / "adapter"), tmp_path / "merged")
+    merged = load_file(tmp_path / "merged" / "model.safetensors")
+    assert set(merged) == set(load_file(Path(base) / "model.safetensors"))
+
+
 def test_transposed_layers_are_rounded_and_merged_as_they_were_trained(
     four_bit: BitsAndBytesConfig, tmp_path: Path
 ) -> None:
@@ -498,6 +551,30 @@ def test_transposed_layers_are_rounded_and_merged_as_they_were_trained(
         assert float((merged[name] - (whole[name] + change.T)).abs().mean()) > 0.001
         if layer.endswith("c_proj"):
             assert float((change - change.T).abs().mean()) > 0.01
+
+
+def test_layers_that_the_files_name_otherwise_are_rounded_and_merged(
+    four_bit: BitsAndBytesConfig, tmp_path: Path
+) -> None:
+    base = tiny_gemma3(tmp_path / "base")
+    trained = AutoModelForCausalLM.from_pretrained(base, quantization_config=four_bit)
+    lora = LoraConfig(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM")
+    model = get_peft_model(trained, lora)
+    torch.manual_seed(1)
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.1)
+    model.save_pretrained(str(tmp_path / "adapter"))
+    merge_adapter(tmp_path / "adapter", tmp_path / "merged", quantization=four_bit.to_dict())
+    merged = AutoModelForCausalLM.from_pretrained(tmp_path / "merged", dtype="float32")
+    before = logits(model, rows_of_tokens())
+    assert compare_logits(before, merged, rows_of_tokens()).mean < 2e-3
+    # Without the adapter, and without the rounding, it would be further off.
+    with model.disable_adapter():
+        rounded = logits(model, rows_of_tokens())
+    whole = AutoModelForCausalLM.from_pretrained(base)
+    assert compare_logits(rounded, merged, rows_of_tokens()).mean > 2e-2
+    assert compare_logits(rounded, whole, rows_of_tokens()).mean > 2e-2
 
 
 def test_nothing_is_written_over(adapter: Path, tmp_path: Path) -> None:
@@ -578,6 +655,25 @@ def test_a_base_of_transposed_layers_is_trained_and_merged(tmp_path: Path) -> No
     found = json.loads((done / "trustydetox.json").read_text())["export"]["logits"]
     assert found["mean"] < 0.05  # bitsandbytes multiplies in bfloat16; the logits spread by 1.6
     AutoModelForCausalLM.from_pretrained(done / "merged")
+
+
+def test_a_base_whose_files_name_its_layers_otherwise_is_trained_and_merged(tmp_path: Path) -> None:
+    base = tiny_gemma3(tmp_path / "base")
+    done = run(base, tmp_path / "out", "--lora_target_modules", "q_proj", "v_proj")
+    merged = load_file(done / "merged" / "model.safetensors")
+    assert set(merged) == set(load_file(Path(base) / "model.safetensors"))
+
+
+def test_a_base_without_a_weight_to_merge_into_is_refused_before_training(
+    base: str, tmp_path: Path
+) -> None:
+    place = shutil.copytree(base, tmp_path / "base")
+    weights = load_file(place / "model.safetensors")
+    del weights["model.decoder.layers.1.self_attn.q_proj.weight"]
+    save_file(weights, place / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ConfigError, match=r"no weight for model\.decoder\.layers\.1.*and 0 other"):
+        run(str(place), tmp_path / "out", "--load_in_4bit", "false")
+    assert not (tmp_path / "out" / "adapter_model.safetensors").exists()
 
 
 def test_a_merged_model_that_says_something_else_is_not_left(

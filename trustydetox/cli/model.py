@@ -100,6 +100,8 @@ def model(
     from trustydetox.evaluation.tables import markdown
     from trustydetox.training.sft.cards import add_results
 
+    if card:
+        _require_card(folder)
     judges: list[Rater] = [judge_named(one) for one in judge or ()]
     if judge_rows is not None:
         judges += _trained(_labelled(judge_rows), _labelled(judge_rows))
@@ -128,6 +130,24 @@ def model(
     if card:
         add_results(folder, markdown(shown))
     answer(report, shown, lambda report, shown: None)
+
+
+def _require_card(folder: Path) -> None:
+    """Refuse a folder whose card can't take results, before hours of drawing them."""
+    from trustydetox.training.sft.cards import FACTS
+
+    try:
+        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"--card: expected a folder that `train sft` wrote, and {folder} has no {FACTS} that "
+            "can be read: name that folder, or leave --card out"
+        ) from error
+    if not facts.get("finished"):
+        raise InputError(
+            f"--card: expected a finished run in {folder}, and its {FACTS} is of one that isn't: "
+            "give the same `train sft` command again, which goes on there, or leave --card out"
+        )
 
 
 def _trained(words: dict[str, int], letters: dict[str, int]) -> list[Rater]:

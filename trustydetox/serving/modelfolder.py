@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trustydetox.errors import ModelError
+from trustydetox.steps.loading import INDEX, weight_files
 
-INDEX = "model.safetensors.index.json"
-WEIGHTS = "model.safetensors"
 BESIDE = (
     "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
     "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "vocab.txt",
@@ -53,7 +52,7 @@ def read_model_folder(path: Path) -> ModelFolder:
         )
     config = _json(path / "config.json")
     _refuse_what_no_server_runs(path, config)
-    weights = tuple(_weights(path))
+    weights = weight_files(path)
     if not any(all((path / name).is_file() for name in names) for names in TOKENIZERS):
         raise ModelError(
             f"{path} holds no tokenizer (tokenizer.json): save the base model's beside the weights"
@@ -95,24 +94,6 @@ def _refuse_what_no_server_runs(path: Path, config: Mapping[str, Any]) -> None:
         raise ModelError(
             f"{path} holds quantised weights: merge the adapter into the base in full precision"
         )
-
-
-def _weights(path: Path) -> Iterator[str]:
-    """The names of all files of weights."""
-    if (path / INDEX).is_file():
-        where = _json(path / INDEX).get("weight_map")
-        if not isinstance(where, dict) or not where:
-            raise ModelError(f"{path / INDEX} names no file of weights")
-        for name in sorted(set(map(str, where.values()))):
-            if "/" in name or not (path / name).is_file():
-                raise ModelError(f"{path / INDEX} names {name!r}, which is not there")
-            yield name
-    elif (path / WEIGHTS).is_file():
-        yield WEIGHTS
-    else:
-        pickles = any(path.glob("*.bin")) or any(path.glob("*.pt"))
-        found = "only pickles, which can run code: save it as safetensors" if pickles else "nothing"
-        raise ModelError(f"{path} holds no weights: expected {WEIGHTS}, found {found}")
 
 
 def _dtype(path: Path, weights: tuple[str, ...]) -> str:

@@ -8,6 +8,7 @@ commit that a source gives for it; one without is warned about, and refused wher
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -33,6 +34,8 @@ _AUTO: dict[str, str] = {
     "seq2seq": "AutoModelForSeq2SeqLM",
     "causal LM": "AutoModelForCausalLM",
 }
+INDEX = "model.safetensors.index.json"
+WEIGHTS = "model.safetensors"
 _CONFIGS = ("config.json", "adapter_config.json")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _CPU = Path("/proc/cpuinfo")  # Linux's; elsewhere a CPU counts as one without bfloat16
@@ -299,6 +302,37 @@ def _cached(model: str, revision: str | None) -> Path | None:
         return Path(snapshot_download(model, revision=revision, local_files_only=True))
     except (HFValidationError, LocalEntryNotFoundError):
         return None
+
+
+def weight_files(folder: Path) -> tuple[str, ...]:
+    """Names of the files that hold a whole model's weights, sorted; others may lie beside them.
+
+    ModelError where one is missing.
+    """
+    if (folder / INDEX).is_file():
+        names = _indexed(folder / INDEX)
+        for name in names:
+            if "/" in name or not (folder / name).is_file():
+                raise ModelError(f"{folder / INDEX} names {name!r}, which is not there")
+        return names
+    if (folder / WEIGHTS).is_file():
+        return (WEIGHTS,)
+    pickles = any(folder.glob("*.bin")) or any(folder.glob("*.pt"))
+    found = "only pickles, which can run code: save it as safetensors" if pickles else "nothing"
+    raise ModelError(f"{folder} holds no weights: expected {WEIGHTS}, found {found}")
+
+
+def _indexed(index: Path) -> tuple[str, ...]:
+    try:
+        content = json.loads(index.read_bytes())
+    except OSError as error:
+        raise ModelError(f"{index.parent} holds no {index.name} that can be read") from error
+    except ValueError as error:
+        raise ModelError(f"{index} is no JSON: {error}") from error
+    where = content.get("weight_map") if isinstance(content, dict) else None
+    if not isinstance(where, dict) or not where:
+        raise ModelError(f"{index} names no file of weights")
+    return tuple(sorted(set(map(str, where.values()))))
 
 
 def _require_safetensors(folder: Path, model: str) -> None:

@@ -113,21 +113,28 @@ def load_writer(model: Path) -> Writer:
     folder = model / MERGED if (model / MERGED).is_dir() else model
     if not folder.is_dir():
         raise InputError(f"expected the folder of a model, and {model} is none")
+    tokenizer = open_tokenizer(str(folder))
     if (folder / _ADAPTER).is_file():
-        network, base = _with_adapter(folder)
+        network, base = _with_adapter(folder, len(tokenizer))
         digest = digest_of(folder, base)
     else:
         network, digest = open_model("causal LM", str(folder)), digest_of(folder)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    return Writer(network.eval().to(device), open_tokenizer(str(folder)), digest)
+    return Writer(network.eval().to(device), tokenizer, digest)
 
 
-def _with_adapter(folder: Path) -> tuple[Any, Path]:
+def _with_adapter(folder: Path, tokens: int) -> tuple[Any, Path]:
+    """The base, of as many tokens as the adapter was trained with, and the adapter on it."""
     from peft import PeftModel
 
     named = json.loads((folder / _ADAPTER).read_text(encoding="utf-8"))
     base = find(named["base_model_name_or_path"], named.get("revision"))
-    return PeftModel.from_pretrained(open_model("causal LM", str(base)), str(folder)), base
+    network: Any = open_model("causal LM", str(base))
+    if named.get("trainable_token_indices"):
+        # A chat template's own tokens: TRL made the base as large as the tokenizer that it saved,
+        # and the adapter holds the rows of all that are new.
+        network.resize_token_embeddings(tokens, mean_resizing=False)
+    return PeftModel.from_pretrained(network, str(folder)), base
 
 
 def read_prompts(path: Path, column: str, most: int | None = None) -> list[str]:
@@ -210,6 +217,14 @@ def _claim(folder: Path, plan: dict[str, Any]) -> None:
                 f"{folder} holds continuations with other {', '.join(differing)}: "
                 "name another folder"
             )
+    try:
+        # One that was there has the mode that it was made with.
+        folder.chmod(0o700)
+    except PermissionError as error:
+        raise ConfigError(
+            f"{folder} can't be closed to other users, as what models write should be: it is "
+            "somebody else's; name a folder of your own"
+        ) from error
     path.write_text(json.dumps(plan, indent=1) + "\n", encoding="utf-8")
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trustydetox.errors import ConfigError, ConflictError, InputError
-from trustydetox.steps.loading import find, open_config, open_tokenizer
+from trustydetox.steps.loading import WEIGHTS, find, open_config, open_tokenizer, weight_files
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 _SIZES = {"float16": ("F16", 2), "bfloat16": ("BF16", 2), "float32": ("F32", 4)}
 _PREFIX = "base_model.model."
+_DOWN = ".lora_A"
 _GENERATION = "generation_config.json"
 
 
@@ -52,20 +53,22 @@ class _Change:
 
 @dataclass(frozen=True)
 class _Layers:
-    """The paths of a base's linear layers.
+    """The linear layers of a base, by their paths.
 
-    turned: those among them whose weight is inputs by outputs (Conv1D, of GPT-2's family).
-        Quantisation and peft take them the other way round, whatever `fan_in_fan_out` says.
-    prefix: what a checkpoint's names may leave out.
+    homes: name of a tensor in the checkpoint -> the layer whose weight it is, as `from_pretrained`
+        reads it, else the name itself.
+    linear: all of them. turned: those among them whose weight is inputs by outputs (Conv1D, of
+        GPT-2's family). Quantisation and peft take them the other way round, whatever
+        `fan_in_fan_out` says.
     """
 
+    homes: Mapping[str, str]
     linear: frozenset[str]
     turned: frozenset[str]
-    prefix: str
 
     @classmethod
-    def of(cls, base: Path) -> _Layers:
-        """Of a base, without its weights."""
+    def of(cls, base: Path, names: Iterable[str]) -> _Layers:
+        """Of a base, without its weights, and the names in its checkpoint."""
         import torch
         from transformers import AutoModelForCausalLM
         from transformers.pytorch_utils import Conv1D
@@ -75,14 +78,49 @@ class _Layers:
         layers = dict(model.named_modules())
         turned = {name for name, layer in layers.items() if isinstance(layer, Conv1D)}
         linear = {name for name, layer in layers.items() if isinstance(layer, torch.nn.Linear)}
-        return cls(frozenset(linear | turned), frozenset(turned), f"{model.base_model_prefix}.")
+        called = _names_inside(model)
+        homes = {name: called(name).removesuffix(".weight") for name in names}
+        return cls(homes, frozenset(linear | turned), frozenset(turned))
 
-    def home(self, name: str) -> str:
-        """The layer whose weight has this name in the checkpoint, else the name itself."""
-        layer = name.removesuffix(".weight")
-        if layer == name or layer in self.linear:
-            return layer
-        return self.prefix + layer if self.prefix + layer in self.linear else layer
+    def require(self, targets: Iterable[str], base: Path) -> None:
+        """Refuse layers of an adapter that the base has no weight for."""
+        lost = sorted(set(targets) - set(self.homes.values()))
+        if lost:
+            raise ConfigError(
+                f"adapter and base don't match: {base.name} has no weight for {lost[0]} "
+                f"and {len(lost) - 1} other layers of the adapter"
+            )
+
+
+def _names_inside(model: Any) -> Callable[[str], str]:
+    """What a network calls a tensor of its checkpoint, by transformers' own rules.
+
+    Multimodal models have other names on disk; some checkpoints leave a first part out.
+    """
+    from transformers.conversion_mapping import get_model_conversion_mapping
+    from transformers.core_model_loading import WeightConverter, WeightRenaming, rename_source_key
+
+    rules = get_model_conversion_mapping(model)
+    renamings = [rule for rule in rules if isinstance(rule, WeightRenaming)]
+    converters = [rule for rule in rules if isinstance(rule, WeightConverter)]
+    own, prefix = model.state_dict(), model.base_model_prefix
+
+    def called(name: str) -> str:
+        found, made_of_several = rename_source_key(name, renamings, converters, prefix, own)
+        if found not in own and name in own:
+            return name
+        # One of several that become one weight when they are read is no layer's own.
+        return name if made_of_several else found
+
+    return called
+
+
+def check_layers(base: Path, model: Any) -> None:
+    """Refuse an adapter, on a model that is to be trained, that can't be merged into its base."""
+    layers = _Layers.of(base, _weights(base))
+    paths = (name for name, _ in model.named_modules())
+    trained = (path for path in paths if path.endswith(_DOWN))
+    layers.require((path.removeprefix(_PREFIX).removesuffix(_DOWN) for path in trained), base)
 
 
 def merge_adapter(
@@ -106,20 +144,14 @@ def merge_adapter(
     base = find(settings["base_model_name_or_path"], settings.get("revision"))
     with _made_whole(out) as part:
         weights = _weights(base)
-        layers = _Layers.of(base)
+        layers = _Layers.of(base, weights)
         changes = _changes(adapter, settings)
-        homes = {layers.home(name) for name in weights}
-        lost = sorted(set(changes) - homes)
-        if lost:
-            raise ConfigError(
-                f"adapter and base don't match: {base.name} has no weight for {lost[0]} "
-                f"and {len(lost) - 1} other layers of the adapter"
-            )
+        layers.require(changes, base)
         rounded = _rounding(quantization)
         skipped = set((quantization or {}).get("llm_int8_skip_modules") or ())
 
         def merged(name: str, weight: _Weight) -> Tensor:
-            home, tensor = layers.home(name), weight.load().float()
+            home, tensor = layers.homes[name], weight.load().float()
             turned = home in layers.turned
             tensor = tensor.T if turned else tensor
             if home in layers.linear and not skipped & set(home.split(".")):
@@ -177,7 +209,9 @@ def _weights(base: Path) -> dict[str, _Weight]:
     from safetensors import safe_open
 
     found: dict[str, _Weight] = {}
-    for file in sorted(base.glob("*.safetensors")):
+    # As `from_pretrained` reads it: one whole file goes before an index.
+    names = (WEIGHTS,) if (base / WEIGHTS).is_file() else weight_files(base)
+    for file in (base / name for name in names):
         with safe_open(file, "pt") as opened:
             for name in opened.keys():  # noqa: SIM118 - no mapping
                 shape = tuple(opened.get_slice(name).get_shape())

@@ -34,7 +34,7 @@ from trustydetox.steps.loading import (
 )
 from trustydetox.training.sft import preflight
 from trustydetox.training.sft.cards import FACTS, write_card
-from trustydetox.training.sft.exporting import merge_adapter
+from trustydetox.training.sft.exporting import check_layers, merge_adapter
 from trustydetox.training.sft.settings import SftSettings
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ def build_trainer(
         peft_config=peft_config,
         **passed,
     )
+    preflight.check_tokens(peft_config, config)
     preflight.check_prepared(made.train_dataset, train_dataset, args)
     _widen_adapter(made)
     return made
@@ -184,6 +185,8 @@ def train(
     if merge:
         # A chat template with tokens of its own makes the trainer add to it.
         preflight.check_merge(lora)
+        if lora is not None:
+            check_layers(base, trainer.model)
     # Without the optimizer's state a run would go on with another schedule.
     last = None if settings.args.save_only_model else _last_whole_checkpoint(out)
     if last is not None:

@@ -93,6 +93,20 @@ def check_merge(lora: Any) -> None:
         )
 
 
+def check_tokens(lora: Any, config: Any) -> None:
+    """Refuse to train single tokens where the head is the embedding: TRL's loss can't read it then.
+
+    lora: as the trainer has left it, which adds the tokens that a chat template brings; or None.
+    """
+    is_tied = getattr(config, "tie_word_embeddings", False)
+    if is_tied and getattr(lora, "trainable_token_indices", None):
+        raise ConfigError(
+            f"an adapter with {_UNMERGED['trainable_token_indices']} can't be trained on a base "
+            "whose head is its embedding: name the template alone (a .jinja file), another base, "
+            "or train all weights (use_peft and load_in_4bit false)"
+        )
+
+
 def check_precision(args: SFTConfig) -> None:
     """Refuse bf16 on a CPU that only emulates it."""
     import torch
