@@ -54,6 +54,10 @@ def masking(text: str, *words: str) -> MaskedText:
         ("a pain in the ass", "ass", "a nuisance"),
         ("He called me stupid in front of her", "stupid", "He called me names in front of her"),
         ("I was called an idiot by him", "idiot", "I was called names by him"),
+        ("Our mayor is a pathetic liar.", "pathetic liar", "Our mayor is dishonest."),
+        ("They are damn crooks", "damn crooks", "They are dishonest"),
+        ("They are all cowards, and he’s a jerk!", "cowards", "They are fearful, and he’s a jerk!"),
+        ("You're a hypocrite and you know it", "hypocrite", "You're inconsistent and you know it"),
         ("How stupid do you think I am?", "stupid", "How naive do you think I am?"),
         ("it would be stupid not to go", "stupid", "it would be unwise not to go"),
         ("a stupid-looking hat", "stupid", "an odd-looking hat"),
@@ -154,6 +158,8 @@ def test_an_edit_that_touches_a_phrase_gives_way_to_it() -> None:
         # Meant literally.
         ("run when the crap hits the fan", "crap"),
         ("I don't like crap", "crap"),
+        ("he is a liar about that", "liar"),
+        ("she was a bully boy", "bully"),
         ("it is where the crap is", "crap"),
         ("I give a damnable cat", "damnable"),
         # Oaths that make nothing strong, and one beside a word that is toxic itself.

@@ -877,7 +877,11 @@ def test_held_out_rows_have_a_run_folder_of_their_own(base: str, tmp_path: Path)
     assert facts["training"]["held-out loss"] is not None
     assert facts["detox"]["recipe"]["threshold"] == 0.4
     assert facts["detox"]["counts"]["read"] == 5
-    assert sorted(each.name for each in (tmp_path / "run").iterdir()) == ["test", "train"]
+    manifests = {name: tmp_path / "run" / name / "manifest.json" for name in ("test", "train")}
+    read = {
+        name: json.loads(path.read_text())["counts"]["read"] for name, path in manifests.items()
+    }
+    assert read == {"test": 3, "train": 5}
 
 
 def test_rows_that_are_all_dropped_are_one_error(base: str, tmp_path: Path) -> None:

@@ -6,11 +6,10 @@ No single word of a set phrase can be taken out, so all of it is said in other w
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
-from itertools import product
 from typing import Any
 
 import yaml
@@ -59,18 +58,16 @@ class Idioms:
 
 def _found(masked: MaskedText, known: KnownWords) -> list[tuple[Span, str]]:
     """The set phrases that a masked span touches, in order, and what is said instead."""
-    phrases = _phrases()
     found = []
-    for match in phrases.pattern.finditer(masked.text):
-        phrase = Span(*match.span())
+    for phrase, instead, is_strong in _phrases(masked.text):
         spans = [s for s in masked.masked if s.start < phrase.end and phrase.start < s.end]
-        is_mild = match["strong"] is None or not any(
+        is_mild = not is_strong or not any(
             known.knows(word) or known.knows(word.removesuffix("s"))
             for span in spans
             for word in _words_beside(masked.text, span, phrase)
         )
         if spans and is_mild:
-            found.append((phrase, phrases.instead[_normal(match[0])]))
+            found.append((phrase, instead))
     return found
 
 
@@ -106,57 +103,105 @@ def _with(rewrite: Rewrite, phrases: Sequence[tuple[Span, str]]) -> Rewrite | No
     return mended(rewrite.original, [span for span, _ in jobs], [new for _, new in jobs])
 
 
+@dataclass(frozen=True, slots=True)
+class _Phrase:
+    """A pattern whose groups are the lists' words in it, and what is said instead of it."""
+
+    pattern: str
+    instead: str
+
+    def at(self, text: str, start: int) -> tuple[Span, str] | None:
+        """The phrase that begins there, and what is said instead."""
+        match = _compiled(self.pattern).match(text, start)
+        if match is None:
+            return None
+        chosen = {name: _normal(word) for name, word in match.groupdict().items()}
+        return Span(*match.span()), self.instead.format(**chosen)
+
+
+def _phrases(text: str) -> Iterator[tuple[Span, str, bool]]:
+    """Phrases from left to right, what is said instead, and whether one makes a word strong.
+
+    The longest of each place; none overlap.
+    """
+    by_first, end = _by_first_word(), 0
+    for first in _FIRST.finditer(text):
+        if first.start() < end:
+            continue
+        for kind, phrases in by_first.get(first[0].casefold(), {}).items():
+            there = [one for phrase in phrases if (one := phrase.at(text, first.start()))]
+            if there:
+                span, instead = max(there, key=lambda one: one[0].end)
+                end = span.end
+                yield span, instead, kind == "intensifiers"
+                break
+
+
+@cache
+def _by_first_word() -> Mapping[str, Mapping[str, Sequence[_Phrase]]]:
+    """The phrases of `idioms.yaml` by their first word, and by kind in the order of the kinds.
+
+    There are thousands if each word of the lists is counted: all in one pattern would each be
+    tried at every place.
+    """
+    read: dict[str, Any] = yaml.safe_load(
+        files("trustydetox.steps").joinpath("idioms.yaml").read_text("utf-8")
+    )
+    words: Mapping[str, Sequence[str]] = read["words"]
+    ends, goes_on = (_any_of(read[kind]) for kind in ("not_strong_before", "clause"))
+    behind = {
+        "idioms": r"(?![\w'’])",
+        "predicates": rf"(?=[^\S\n]*(?:[,.;:!?…)\]”\"\n]|\Z)|\s+(?:{goes_on})(?![\w'’]))",
+        "intensifiers": rf"(?=[^\S\n]+(?!(?:{ends})(?![\w'’]))[^\W\d_])",
+    }
+    found: dict[str, dict[str, list[_Phrase]]] = {}
+    for kind, after in behind.items():
+        for phrase, instead in read[kind].items():
+            made = _Phrase(_pattern(phrase, words) + after, instead or "")
+            for first in _first_words(phrase, words):
+                found.setdefault(first, {}).setdefault(kind, []).append(made)
+    return found
+
+
+def _first_words(phrase: str, words: Mapping[str, Sequence[str]]) -> set[str]:
+    begun = _LIST.match(phrase)
+    starts = words[begun[1]] if begun else [phrase]
+    return {first[0].casefold() for start in starts if (first := _FIRST.match(start))}
+
+
+def _pattern(phrase: str, words: Mapping[str, Sequence[str]]) -> str:
+    """A group for each list that the phrase names; twice the same name is the same word twice."""
+    spelt, named = [], set()
+    for at, piece in enumerate(_LIST.split(phrase)):
+        if at % 2 == 0:
+            spelt.append(_literal(piece))
+        elif piece in named:
+            spelt.append(f"(?P={piece})")
+        else:
+            named.add(piece)
+            spelt.append(f"(?P<{piece}>{_any_of(words[piece])})")
+    return "".join(spelt)
+
+
+def _any_of(phrases: Collection[str]) -> str:
+    """A pattern of any of them, the longest first."""
+    return "|".join(_literal(phrase) for phrase in sorted(phrases, key=len, reverse=True))
+
+
+def _literal(phrase: str) -> str:
+    """Between words may be any space in a line."""
+    return r"[^\S\n]+".join(map(re.escape, phrase.split(" "))).replace("'", "['’]")
+
+
 def _normal(phrase: str) -> str:
     return " ".join(phrase.casefold().replace("’", "'").split())
 
 
-@dataclass(frozen=True, slots=True)
-class _Phrases:
-    """What finds a phrase (group `strong`: one that makes the next word strong), what is said."""
-
-    pattern: re.Pattern[str]
-    instead: Mapping[str, str]
-
-
 @cache
-def _phrases() -> _Phrases:
-    read: dict[str, Any] = yaml.safe_load(
-        files("trustydetox.steps").joinpath("idioms.yaml").read_text("utf-8")
-    )
-    idioms, said, strong = (
-        _spelt(read[kind], read["words"]) for kind in ("idioms", "predicates", "intensifiers")
-    )
-    ends, goes_on = (
-        "|".join(map(re.escape, read[kind])) for kind in ("not_strong_before", "clause")
-    )
-    return _Phrases(
-        re.compile(
-            rf"(?<![\w'’])(?:(?:{_any_of(idioms)})(?![\w'’])"
-            rf"|(?:{_any_of(said)})(?=[^\S\n]*(?:[,.;:!?…)\]”\"\n]|\Z)|\s+(?:{goes_on})(?![\w'’]))"
-            rf"|(?P<strong>{_any_of(strong)})(?=[^\S\n]+(?!(?:{ends})(?![\w'’]))[^\W\d_]))",
-            re.IGNORECASE,
-        ),
-        strong | said | idioms,
-    )
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE)
 
 
-def _spelt(phrases: Mapping[str, str | None], words: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """Each phrase with each word of the lists that it names; twice the same name, the same word."""
-    return {
-        phrase.format(**chosen): (new or "").format(**chosen)
-        for phrase, new in phrases.items()
-        for names in [[name for name in words if f"{{{name}}}" in phrase]]
-        for each in product(*(words[name] for name in names))
-        for chosen in [dict(zip(names, each, strict=True))]
-    }
-
-
-def _any_of(phrases: Collection[str]) -> str:
-    """A pattern of any of them, the longest first; between words may be any space in a line."""
-    return "|".join(
-        r"[^\S\n]+".join(map(re.escape, phrase.split())).replace("'", "['’]")
-        for phrase in sorted(phrases, key=len, reverse=True)
-    )
-
-
+_LIST = re.compile(r"\{(\w+)\}")
 _WORD = re.compile(r"\w+")
+_FIRST = re.compile(r"(?<![\w'’])\w+")
