@@ -13,6 +13,7 @@ from trustydetox.records import Finding, Rewrite, Toxicity
 from trustydetox.roles import Scorer
 from trustydetox.steps.holes import dangling
 from trustydetox.steps.labels import labels_in
+from trustydetox.steps.phrasing import in_other_words
 from trustydetox.steps.sentences import LONG, said_in
 from trustydetox.steps.sparing import HANDLE, contexts
 from trustydetox.steps.viewing import KnownWords, View
@@ -131,7 +132,8 @@ class Contained:
     limit: of the words of the original. Case and the place of a word don't count, nor does it that
         an article or an `of`, which belong to a noun, went or came, nor does one word that came,
         or one of several that went for fewer: two in place of one are no other text, however short
-        it is, nor is `go away` in place of `go to hell`.
+        it is, nor is `go away` in place of `go to hell`. Nor do words of a set phrase that is said
+        otherwise (see `trustydetox.steps.phrasing`): `Kiss my ass.` may become `Go away.`
     """
 
     limit: float = 0.5
@@ -145,10 +147,8 @@ class Contained:
         return [self._one(rewrite) for rewrite in rewrites]
 
     def _one(self, rewrite: Rewrite) -> Finding:
-        before, after = Counter(_words(rewrite.original)), Counter(_words(rewrite.text))
-        went, came = (_but_articles(each) for each in (before - after, after - before))
-        changed = max(went - (0 < came < went), came - 1)
-        share = changed / max(1, before.total())
+        originals = {rewrite.original, in_other_words(rewrite.original)}
+        share = min(_changed(original, rewrite.text) for original in originals)
         return Finding(self.name, share <= self.limit, share, self.limit)
 
 
@@ -177,6 +177,13 @@ class NotEmptied:
         share = left / max(1, sum(1 for _ in _words(rewrite.original)))
         share = share if left >= self.least else 0.0
         return Finding(self.name, left >= self.least and share >= self.limit, share, self.limit)
+
+
+def _changed(original: str, text: str) -> float:
+    """Share of the original's words that changed."""
+    before, after = Counter(_words(original)), Counter(_words(text))
+    went, came = (_but_articles(each) for each in (before - after, after - before))
+    return max(went - (0 < came < went), came - 1) / max(1, before.total())
 
 
 def _count(name: str, value: int) -> Finding:

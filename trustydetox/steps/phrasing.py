@@ -16,7 +16,7 @@ import yaml
 
 from trustydetox.records import MaskedText, Rewrite
 from trustydetox.roles import Infiller
-from trustydetox.spans import Span
+from trustydetox.spans import Edit, Span, apply_edits
 from trustydetox.steps.infilling import mended
 from trustydetox.steps.viewing import KnownWords
 
@@ -54,6 +54,14 @@ class Idioms:
             ours = [_with(other, phrases) for other in others]
             found.append(tuple(dict.fromkeys([*filter(None, ours), *theirs])))
         return found
+
+
+def in_other_words(text: str) -> str:
+    """The text with every set phrase in other words, whatever is masked."""
+    edits = [
+        Edit(phrase, instead) for phrase, instead, is_strong in _phrases(text) if not is_strong
+    ]
+    return apply_edits(text, edits)
 
 
 def _found(masked: MaskedText, known: KnownWords) -> list[tuple[Span, str]]:
