@@ -49,11 +49,17 @@ ROUNDING = 2e-5
 SPARED = "spared"
 """Why a toxic text is unresolved of which a rule keeps every toxic span: it leaves as it came."""
 
+LANGUAGE = "language"
+"""Why a foreign text is unresolved: what the scorer says of it isn't to be trusted, so neither
+dropped nor redacted does it leave."""
+
 DIGITS = 4
 """Significant digits with which records write a value."""
 
 MOST_MISSES = 5
 """Candidates without success that a record remembers, so that its size stays bounded."""
+
+_LEFT = frozenset({SPARED, LANGUAGE})
 
 T = TypeVar("T")
 
@@ -111,7 +117,7 @@ class Detoxifier:
     labels: so is one of which a label of the scorer's has its probability here or more. A score
         without the label, as a gate's of a text that it finds clean, has nothing of it.
     fallback: what leaves where no candidate passes: nothing, the text with its masked spans
-        replaced by `redaction`, or the text as it came.
+        replaced by `redaction`, or the text as it came, as foreign and spared ones do in any case.
     rounds: how often the best candidate so far may be masked and infilled again.
     tries: most candidates of a round that are judged, the infiller's first ones. Where it is not
         how a span was filled that fails, but what else the text says, all would fail in turn.
@@ -209,7 +215,7 @@ class Detoxifier:
         }
         for case in cases.values():
             if self.is_foreign(case.text):
-                case.reason = "language"
+                case.reason = LANGUAGE
         active = [case for case in cases.values() if not case.reason]
         self._spare(active)
         for _ in range(self.rounds):
@@ -291,7 +297,7 @@ class Detoxifier:
         for case in cases:
             if case.taken is not None:
                 edits.append(case.taken.rewrite.edits)
-            elif self.fallback == "redact" and case.reason != SPARED:
+            elif self.fallback == "redact" and case.reason not in _LEFT:
                 edits.append(self._redacted(case))
             else:
                 edits.append(())
@@ -317,7 +323,7 @@ class Detoxifier:
                 rule=self.rule_of(case.toxicity),
                 vetoes=case.vetoes,
             )
-        is_dropped = self.fallback == "drop" and case.reason != SPARED
+        is_dropped = self.fallback == "drop" and case.reason not in _LEFT
         return Record(
             case.text,
             Verdict.UNRESOLVED,

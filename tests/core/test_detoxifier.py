@@ -546,7 +546,7 @@ def test_a_toxic_text_in_another_language_is_scored_and_not_mended() -> None:
     assert only(pipeline, "du idiot") == Record(
         "du idiot",
         Verdict.UNRESOLVED,
-        None,
+        "du idiot",
         Toxicity(0.9, {"insult": 0.9}),
         reason="language",
         rule="threshold",
@@ -697,10 +697,11 @@ def test_a_text_without_a_span_is_redacted_whole() -> None:
     assert (record.reason, record.output) == ("no-span", "[removed]")
 
 
-def test_a_foreign_text_is_redacted_whole() -> None:
-    pipeline = detoxifier(is_foreign=lambda text: True, fallback="redact")
+@pytest.mark.parametrize("fallback", ["drop", "redact", "keep"])
+def test_a_foreign_text_leaves_as_it_came(fallback: str) -> None:
+    pipeline = detoxifier(is_foreign=lambda text: True, fallback=fallback)
     record = only(pipeline, "du idiot")
-    assert (record.reason, record.output) == ("language", "[removed]")
+    assert (record.reason, record.output) == ("language", "du idiot")
 
 
 def test_redacting_covers_the_masks_of_all_rounds_in_the_original() -> None:

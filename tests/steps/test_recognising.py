@@ -62,9 +62,23 @@ def test_short_noisy_or_slangy_english_is_not(text: str) -> None:
     assert not is_foreign(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "foreign"),
+    [
+        ("Du bist ein Idiot.", True),
+        ("Sei un idiota, vai via.", True),
+        ("Eres un idiota", True),
+        ("You are un idiota", False),  # English among it
+        ("Los Angeles, un desastre", False),  # one small word alone
+    ],
+)
+def test_a_short_text_is_foreign_by_its_small_words(text: str, foreign: bool) -> None:
+    assert ForeignLanguage()(text) is foreign
+
+
 def test_fewer_words_than_the_setting_are_never_foreign_in_latin_letters() -> None:
     text = "Je bent echt een idioot, laat me met rust."
-    assert not ForeignLanguage(min_words=10)(text)
+    assert not ForeignLanguage(min_words=10, small_words=10)(text)
 
 
 def test_a_confidence_that_is_no_probability_is_refused() -> None:

@@ -886,11 +886,11 @@ def test_held_out_rows_have_a_run_folder_of_their_own(base: str, tmp_path: Path)
 
 def test_rows_that_are_all_dropped_are_one_error(base: str, tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
-    path.write_text('{"text": "Tu es un idiot et un imbécile, va-t\'en d\'ici."}\n')
+    path.write_text('{"text": "You are a moron."}\n')
     done = CliRunner().invoke(
         app,
         ["train", "sft", str(path), "--config", "opt-350m-qlora", "--model_name_or_path", base,
-         "--output_dir", str(tmp_path / "out"), "--detox_threshold", "0.01", *FAST],
+         "--output_dir", str(tmp_path / "out"), "--detox_roles", "text=drop", *FAST],
     )  # fmt: skip
     assert done.exit_code == 3
     assert done.stderr.splitlines()[-1].startswith("error: there are no rows to train on")

@@ -79,6 +79,11 @@ _AUX = "can|could|may|might|must|shall|should|will|would|do|does|did|gonna"
 _NEVER = r"(?:can|could|should|would|must|might|wo|do|does|did)n?['’]t"
 _BETWEEN = "i|we|it|this|that|they|he|she|you|really|just|not|never|always|even|probably"
 _GENDER = "girl|woman|lady|boy|man"
+# What an order doesn't begin with.
+_NO_ORDER = (
+    "done|because|hi|hello|hey|bye|thanks|yes|no|nope|ok|okay|sorry|sure|right|wrong|why|what|who|how"
+    "|where|when|the|this|that|these|those|my|your|an?|there|i|you|s?he|they|we|it"
+)
 _SUBJECT = "i|you|s?he|they|we|it"
 # A comma behind an adjective may part it from another; before one of these it ends the clause.
 _NEW_CLAUSE = rf",{_GAP}(?:but|so|which|who|please|thanks|lol|{_SUBJECT}){_BORDER}"
@@ -113,7 +118,7 @@ _RULES = (
     # My boss called me in front of everyone. | I was called by your agent.
     rf"treat(?:s|ed|ing)?{_GAP}\w+(?={_ENDS})"
     rf"|(?:call(?:s|ed|ing)?|label(?:s|l?ed|l?ing)|treat(?:s|ed|ing)?){_GAP}"
-    rf"(?:me|us|you|him|her|them|someone|somebody|people|(?:my|your|his|our|their|the){_GAP}\w+)"
+    rf"(?:me|us|you|him|her|them|(?:my|your|him|her)self|(?:our|your|them)selves|someone|somebody|people|(?:my|your|his|our|their|the){_GAP}\w+)"
     rf"(?={_ENDS}|{_GAP}(?:in|by|on|at|for|because|when|during|again|is|was|and|every){_BORDER})",
     rf"(?:am|is|are|was|were|be|been|being|got){_GAP}called(?={_ENDS}|{_GAP}by{_BORDER})",
     # I felt when I pushed that door.
@@ -132,6 +137,17 @@ _RULES = (
     # the biggest person I know | a complete and utter person
     rf"(?:biggest|bigger|utter|complete|total|absolute)"
     rf"(?={_GAP}(?:bad{_GAP})?(?:person|people|man|guy|thing){_BORDER})",
+    # way than a male | such bad that all laugh | you absolute wrong. | like naive. | look a bad
+    rf"(?:{_IS}|way|far)(?={_GAP}than{_BORDER})",
+    rf"such(?={_GAP}(?:{_COMMON}){_GAP}that{_BORDER})",
+    rf"(?:absolute|complete|total|utter)(?={_GAP}(?:{_COMMON}){_ENDS})",
+    rf"like(?={_GAP}(?:{_COMMON}){_ENDS})",
+    rf"looks?(?={_GAP}an?{_GAP}(?:{_COMMON}){_BORDER})",
+    # Only person would say so.
+    rf"(?<!the )only(?={_GAP}person{_GAP}(?:{_VERB}|would){_BORDER})",
+    # What this user is. | Then, go home. | Done, please.
+    rf"(?<![\w'’] )(?<!\w, )(?:what(?={_GAP}(?:this|that){_GAP}\w+{_GAP}(?:is|was)[^\S\n]*[.!])"
+    rf"|then(?=,)|(?:{_NO_ORDER})(?=(?:{_GAP}[^.!?,\n]{{1,60}})?,{_GAP}please(?:{_ENDS})))",
     # He is (really).
     rf"(?:{_IS}|(?:s?he|that|who)['’]s)(?=[^\S\n]*\()",
     # You big. | ya lucky!

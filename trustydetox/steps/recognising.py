@@ -23,7 +23,8 @@ class ForeignLanguage:
     """Says of a text whether it is confidently not English; reads its first 400 words.
 
     confidence: the least probability of the other language.
-    min_words: texts in Latin letters with fewer words are never foreign.
+    min_words: texts in Latin letters with fewer words are foreign by their small words alone.
+    small_words: so many of those of six other languages, and none of English, make a text foreign.
 
     The language model is loaded (about a second, 100 MB) at the first text that needs it: most
     English texts show it by their small words.
@@ -31,6 +32,7 @@ class ForeignLanguage:
 
     confidence: float = 0.65
     min_words: int = 5
+    small_words: int = 2
 
     def __post_init__(self) -> None:
         if not 0.0 < self.confidence <= 1.0:
@@ -46,9 +48,12 @@ class ForeignLanguage:
         other = len(_OTHER_SCRIPT.findall(letters))
         if other >= 4 and other >= 0.6 * len(letters):
             return True
+        plain_words = [word.lower().replace("’", "'") for word in words]
+        english = sum(word in _ENGLISH for word in plain_words)
+        if not english and sum(word in _ELSEWHERE for word in plain_words) >= self.small_words:
+            return True
         if len(words) < self.min_words:
             return False
-        english = sum(word.lower().replace("’", "'") in _ENGLISH for word in words)
         if english >= 0.15 * len(words):
             return False
         language, probability = _identifier().classify(" ".join(words))
@@ -71,6 +76,15 @@ _OTHER_SCRIPT = re.compile("[^\x00-\u02af\u1e00-\u1eff]")
 
 # Nigerian Pidgin is what slang is taken for; zxx is no language at all.
 _COUNTS_AS_ENGLISH = frozenset(("en", "pcm", "zxx"))
+
+# Frequent words of Spanish, French, German, Italian, Portuguese and Dutch that are no English ones.
+_ELSEWHERE = frozenset(
+    """
+    ein eine einen einem der das und ist bist sind nicht ich dich dir mit auch wie eres es está
+    estás un una muy pero porque que qui une est les des vous suis c'est t'es pas sur sei sono che
+    di è della você uma não são muito een het niet jij bent zijn
+    """.split()
+)
 
 # Frequent English words that are rare in other languages written in Latin letters.
 _ENGLISH = frozenset(
