@@ -151,7 +151,7 @@ _RULES = (
     # He is (really).
     rf"(?:{_IS}|(?:s?he|that|who)['’]s)(?=[^\S\n]*\()",
     # You big. | ya lucky!
-    rf"(?:you|ya|u){_GAP}(?:big|lucky|old|poor)(?={_ENDS})",
+    rf"(?:you|ya|u){_GAP}(?:big|little|lucky|old|poor)(?={_ENDS})",
     # an (lol) | an #fail
     r"an?(?=[^\S\n]*(?:\(|#(?!\d)))",
     # It is just. | it was a little. | he is one crazy. | it's to brand us
@@ -166,7 +166,9 @@ _RULES = (
     # Are bad this, loser
     rf"(?<![\w'’] )(?<!\w, )are(?={_GAP}bad\b)",
     # stop being a girl: what was an insult has become one of them
-    rf"(?:be|being|like)(?={_GAP}an?{_GAP}(?:{_GENDER}){_BORDER})",
+    rf"(?:be|being|like)(?={_GAP}(?:such{_GAP})?an?{_GAP}(?:{_GENDER}){_BORDER})",
+    # You little things, come here.
+    rf"(?<=\byou )little(?={_GAP}(?:things?|stuff){_BORDER})",
     # bad bad
     rf"(?P<twice>\w{{2,}})(?={_GAP}(?P=twice){_BORDER})",
     # the willfully. | be quiet, little.
