@@ -11,6 +11,8 @@ from trustydetox.steps.holes import dangling
     ("text", "count"),
     [
         ("you are an", 1),
+        ("They are all a bad person. You are a bad person.", 1),
+        ("Absolute. It is complete. In total.", 1),
         ("Don't be such a girl about it", 1),
         ("You little things, come here. Your little things are here.", 1),
         ("Stop calling yourself, you did great", 1),

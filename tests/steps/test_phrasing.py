@@ -167,7 +167,7 @@ def test_an_edit_that_touches_a_phrase_gives_way_to_it() -> None:
     ("text", "word"),
     [
         ("what the hell, idiot", "idiot"),  # the phrase isn't masked
-        ("to hell with it", "hell"),  # no set phrase
+        ("to hell he went", "hell"),  # no set phrase
         ("giveadamn", "damn"),
         # Meant literally.
         ("run when the crap hits the fan", "crap"),
