@@ -145,7 +145,7 @@ _RULES = (
     rf"looks?(?={_GAP}an?{_GAP}(?:{_COMMON}){_BORDER})",
     # They are a bad person. | Absolute.
     rf"(?:(?:they|we)(?:['’]re|{_GAP}are)(?:{_GAP}all)?|you(?:['’]re|{_GAP}are){_GAP}all)"
-    rf"(?={_GAP}a{_GAP}bad{_GAP}person{_BORDER})",
+    rf"(?={_GAP}an?{_GAP}(?:{_COMMON}){_GAP}person{_BORDER})",
     r"(?<![\w'’] )(?<!\w, )(?:absolute|complete|utter|typical)(?=[^\S\n]*[.!])",
     # Only person would say so.
     rf"(?<!the )only(?={_GAP}person{_GAP}(?:{_VERB}|would){_BORDER})",
