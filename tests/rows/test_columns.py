@@ -149,6 +149,41 @@ def test_a_row_without_the_text_says_why(row: dict[str, Any], reason: str) -> No
     assert str(caught.value) == reason
 
 
+@pytest.mark.parametrize("absent", [{}, {"input": None}])
+def test_a_column_beside_the_text_may_be_empty_or_missing(absent: dict[str, Any]) -> None:
+    columns = Columns({"instruction": SCORE, "input": SCORE, "output": EDIT})
+    row = {"instruction": "a", **absent, "output": "b"}
+    assert [one.path for one in columns.read(row)] == ["instruction", "output"]
+    assert columns.write(row, ["a", "x"]) == {**row, "output": "x"}
+
+
+@pytest.mark.parametrize(
+    "row", [{"text": None, "messages": []}, {"messages": []}, {"text": "a", "messages": None}]
+)
+def test_one_of_several_columns_of_texts_is_enough(row: dict[str, Any]) -> None:
+    expected = [Passage("text", "text", "a", EDIT)] if row.get("text") else []
+    assert Columns({"text": EDIT, "messages": EDIT}).read(row) == expected
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"prompt": None, "chosen": None, "rejected": None}, "in 'chosen', got null"),
+        ({"prompt": "a", "rejected": "b"}, "no column 'chosen'"),
+    ],
+)
+def test_a_row_without_what_the_others_stand_beside_says_so(
+    row: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(InputError, match=reason):
+        Columns({"prompt": SCORE, "chosen": EDIT, "rejected": SCORE}).read(row)
+
+
+def test_a_prompt_is_a_text_like_another_where_nothing_else_is_read() -> None:
+    with pytest.raises(InputError, match="in 'prompt', got null"):
+        Columns({"prompt": EDIT}).read({"prompt": None})
+
+
 def test_no_columns_at_all_is_a_wrong_setting() -> None:
     with pytest.raises(ConfigError, match="at least one column"):
         Columns({})

@@ -36,7 +36,9 @@ AFTER_PROMPT = ("completion", "chosen", "messages", *ANSWER)
 """Where a prompt stands alone though one of these is there, something else is in it than text."""
 
 SCORED = frozenset({"prompt", "rejected", "instruction", "input"})
-"""Only scored unless named: mending what a preference rejects would destroy the preference."""
+"""Only scored unless named: mending what a preference rejects would destroy the preference.
+
+A row may do without them where another column has a text."""
 
 ROLES: Mapping[str, Action] = {
     "text": Action.REWRITE,
@@ -114,10 +116,11 @@ class Columns:
         return [*self.actions] if JUDGED.isdisjoint(self.actions) else [*self.actions, LABEL]
 
     def read(self, row: Mapping[str, Any], /) -> list[Passage]:
-        """The texts of every column that aren't to be left alone.
+        """The texts of every column that aren't to be left alone; null or no column is no text.
 
-        InputError where a column is missing or holds anything else.
+        InputError where a column holds anything else, or none that must have a text has one.
         """
+        self._require_text(row)
         passages: list[Passage] = []
         for name, action in self.actions.items():
             if name in JUDGED and _is_rejected(row):
@@ -132,6 +135,17 @@ class Columns:
                     threshold = self.thresholds.get(place.role)
                     passages.append(Passage(path, place.role, place.text, allowed, threshold))
         return passages
+
+    def _require_text(self, row: Mapping[str, Any]) -> None:
+        """Raise InputError where nothing is in a row but what stands beside a text."""
+        # A prompt without its answer is a broken row, an answer without a prompt is a text.
+        holders = [name for name in self.actions if name not in SCORED] or [*self.actions]
+        if any(row.get(name) is not None for name in holders):
+            return
+        name = holders[0]
+        if name not in row:
+            raise InputError(f"no column {name!r}")
+        raise InputError(f"expected a string or a list of messages in {name!r}, got null")
 
     def write(
         self, row: Mapping[str, Any], texts: Sequence[str | None], /
@@ -161,8 +175,8 @@ def _places(name: str, row: Mapping[str, Any]) -> Iterator[_Place]:
     if isinstance(value, str):
         yield _Place((name,), (SPEAKERS | ALPACA | ANSWER).get(name, "text"), value, False)
         return
-    if name not in row:
-        raise InputError(f"no column {name!r}")
+    if value is None:
+        return
     if not isinstance(value, list | tuple):
         raise InputError(
             f"expected a string or a list of messages in {name!r}, got {kind_of_value(value)}"

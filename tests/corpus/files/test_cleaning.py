@@ -133,6 +133,20 @@ def test_a_prompt_is_scored_and_stays(tmp_path: Path) -> None:
     ]
 
 
+def test_an_empty_column_beside_the_text_costs_no_row_and_no_byte(tmp_path: Path) -> None:
+    rows = (
+        b'{"instruction": "say it", "input":"to me","output": "you idiot"}\n'
+        b'{"instruction": "say it", "input":null, "output": "fine"}\n'
+        b'{"instruction": "say it","output" : "an idiot", "n": 1.50}\n'
+    )
+    (tmp_path / "in.jsonl").write_bytes(rows)
+    counts = clean_file(tmp_path / "in.jsonl", tmp_path / "out.jsonl", detoxifier=detoxifier())
+    assert (counts.written, counts.quarantined, counts.texts) == (3, 0, 7)
+    assert (tmp_path / "out.jsonl").read_bytes() == rows.replace(b" idiot", b"")
+    revert_file(tmp_path / "out.jsonl.detox", tmp_path / "again.jsonl")
+    assert (tmp_path / "again.jsonl").read_bytes() == rows
+
+
 CHATS = (
     b'{"messages": [{"role": "user", "content": "you idiot"}, '
     b'{"content":"you moron,\\u00e9","role" : "assistant", "x": null}], "n": 1.50}\n'
