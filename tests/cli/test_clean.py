@@ -239,6 +239,25 @@ def test_roles_say_whose_words_are_edited(run: Run, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"prompt": "hi", "completion": "you idiot"},
+        {"prompt": "hi", "chosen": "you idiot", "rejected": "no"},
+        {"instruction": "hi", "input": "", "output": "you idiot"},
+        {"prompt": "hi", "response": "you idiot"},
+        {"text": "you idiot"},
+    ],
+)
+def test_rows_are_dropped_by_the_assistants_words_in_any_format(
+    run: Run, tmp_path: Path, row: dict[str, str]
+) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text(json.dumps(row) + "\n")
+    ran = run("clean", source, "-o", out, "--recipe", FAKE, "--roles", "assistant=drop,text=drop")
+    assert (ran.code, out.read_text()) == (0, "")
+
+
 def test_an_unknown_action_is_refused_by_name(run: Run, rows: Path) -> None:
     ran = run("scan", rows, "--recipe", FAKE, "--roles", "user=rewirte")
     assert ran.code == 2

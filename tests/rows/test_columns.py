@@ -103,6 +103,44 @@ def test_a_missing_text_drops_the_row() -> None:
     assert COLUMNS.write(ROW, ["a", None]) is None
 
 
+@pytest.mark.parametrize("action", list(Action))
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [
+        ("text", "text"),
+        ("other", "text"),
+        ("completion", "assistant"),
+        ("chosen", "assistant"),
+        ("output", "assistant"),
+        ("response", "assistant"),
+        ("prompt", "user"),
+        ("instruction", "user"),
+        ("input", "user"),
+    ],
+)
+def test_a_column_of_one_text_gets_what_is_asked_for_its_role(
+    name: str, role: str, action: Action
+) -> None:
+    column = SCORE if role == "user" else EDIT
+    columns = Columns({name: column}, roles={role: action})
+    expected = [] if action is Action.KEEP else [action]
+    assert [one.action for one in columns.read({name: "a"})] == expected
+
+
+@pytest.mark.parametrize("asked", [Action.DROP, EDIT])
+def test_what_is_rejected_is_only_scored_whatever_is_asked_for_its_role(asked: Action) -> None:
+    paired = Columns({"rejected": SCORE}, roles={"assistant": asked})
+    assert [one.action for one in paired.read({"rejected": "a"})] == [SCORE]
+    unpaired = Columns({"completion": EDIT}, roles={"assistant": asked})
+    row = {"completion": "a", "label": False}
+    assert [one.action for one in unpaired.read(row)] == [SCORE]
+
+
+def test_what_is_asked_for_one_role_leaves_the_others_as_they_are() -> None:
+    columns = Columns(dict(COLUMNS.actions), roles={"assistant": Action.DROP, "system": EDIT})
+    assert [one.action for one in columns.read(ROW)] == [SCORE, Action.DROP]
+
+
 @pytest.mark.parametrize("label", [False, 0, 0.0, np.False_, np.int64(0), "False", " false", "0"])
 def test_a_completion_that_is_rejected_is_only_scored_however_its_label_is_written(
     label: object,

@@ -106,7 +106,16 @@ def test_other_roles_are_edited_where_asked_for() -> None:
     assert [(one.role, one.action) for one in columns.read(CHAT)] == [
         ("system", SCORE),
         ("user", EDIT),
+        ("assistant", EDIT),
+        ("assistant", EDIT),
     ]
+
+
+@pytest.mark.parametrize("name", ["prompt", "instruction", "input"])
+def test_what_is_asked_for_the_user_a_conversation_in_a_prompt_gets(name: str) -> None:
+    row = {name: _said("user", "a") + _said("assistant", "b"), "text": "c"}
+    columns = Columns({name: SCORE, "text": EDIT}, roles={"user": EDIT})
+    assert [one.action for one in columns.read(row)] == [EDIT, SCORE, EDIT]
 
 
 def _said(role: str, text: str) -> list[dict[str, str]]:

@@ -75,7 +75,7 @@ class PassageReader:
         columns = choose_columns(self._fields, self._reader.columns, rows)
         if columns is None:
             return None
-        return replace(columns, roles={**columns.roles, **self._roles}, thresholds=self._thresholds)
+        return replace(columns, roles=self._roles, thresholds=self._thresholds)
 
     def _found(self, row: Row) -> Found:
         if row.error or self.columns is None:

@@ -35,7 +35,10 @@ ANSWER = {"response": "assistant"}
 AFTER_PROMPT = ("completion", "chosen", "messages", *ANSWER)
 """Where a prompt stands alone though one of these is there, something else is in it than text."""
 
-SCORED = frozenset({"prompt", "rejected", "instruction", "input"})
+ASKED = frozenset({"prompt", "instruction", "input"})
+"""What somebody asks for."""
+
+SCORED = ASKED | {"rejected"}
 """Only scored unless named: mending what a preference rejects would destroy the preference.
 
 A row may do without them where another column has a text."""
@@ -48,7 +51,7 @@ ROLES: Mapping[str, Action] = {
     "developer": Action.KEEP,
     "tool": Action.KEEP,
 }
-"""What may be done to whose words in a conversation, unless told otherwise."""
+"""What may be done to whose words in a conversation, and to plain text, unless told otherwise."""
 
 ALIASES = {
     "human": "user",
@@ -97,13 +100,15 @@ class _Place(NamedTuple):
 class Columns:
     """The RowFormat of named columns; each holds a text or a conversation.
 
-    roles: what becomes of whose words in a conversation, and of a column of plain text; no more
-        than the column allows. A role that isn't among them is left alone.
+    roles: what becomes of whose words where that was asked for, in a conversation and in a column
+        that holds one text. That goes for prompts, too; of what a preference rejects no more is
+        done than its column allows. Other roles get what `ROLES` says, at most what the column
+        allows, and those that it lacks are left alone.
     thresholds: from which toxicity on whose words are toxic, where not from the pipeline's.
     """
 
     actions: Mapping[str, Action]
-    roles: Mapping[str, Action] = field(default_factory=lambda: dict(ROLES))
+    roles: Mapping[str, Action] = field(default_factory=dict)
     thresholds: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -122,19 +127,28 @@ class Columns:
         """
         self._require_text(row)
         passages: list[Passage] = []
-        for name, action in self.actions.items():
-            if name in JUDGED and _is_rejected(row):
-                # An unpaired preference: what it rejects must stay as bad as it is.
-                action = _weaker(action, Action.FLAG)
+        for name in self.actions:
+            is_rejected = name in JUDGED and _is_rejected(row)
             for place in _places(name, row):
-                allowed = action
-                if place.is_message or place.role == "text":
-                    allowed = _weaker(action, self.roles.get(place.role, Action.KEEP))
+                allowed = self._allowed(name, place)
+                if is_rejected:
+                    # An unpaired preference: what it rejects must stay as bad as it is.
+                    allowed = _weaker(allowed, Action.FLAG)
                 if allowed is not Action.KEEP:
                     path = pointer_of(*place.parts)
                     threshold = self.thresholds.get(place.role)
                     passages.append(Passage(path, place.role, place.text, allowed, threshold))
         return passages
+
+    def _allowed(self, name: str, place: _Place) -> Action:
+        """What may be done to a text of a column."""
+        action = self.actions[name]
+        asked = self.roles.get(place.role)
+        if asked is not None:
+            return asked if name in ASKED else _weaker(action, asked)
+        if place.is_message or place.role == "text":
+            return _weaker(action, ROLES.get(place.role, Action.KEEP))
+        return action
 
     def _require_text(self, row: Mapping[str, Any]) -> None:
         """Raise InputError where nothing is in a row but what stands beside a text."""

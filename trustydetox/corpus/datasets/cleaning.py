@@ -107,8 +107,8 @@ def clean_dataset(
     fields: the columns to clean; without them TRL's, of which `prompt` and `rejected` are only
         scored, else the only one that holds text or conversations.
     roles: role -> `rewrite`, `redact`, `drop`, `flag` or `keep`: what becomes of whose toxic
-        words in a conversation. Without it what the assistant says is rewritten, what the user
-        says is flagged.
+        words, in conversations and in columns of one text. Without it what the assistant says is
+        rewritten, what the user says is flagged.
     run: a folder for records, report, quarantine and the rows as they came, like that of
         `trustydetox clean`; of a dictionary, a folder with one for each split. Datasets only.
     fresh: clean anew, whatever the cache holds, and replace a finished run in `run`.

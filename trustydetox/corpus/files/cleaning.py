@@ -66,8 +66,9 @@ def clean_file(
     detoxifier: the pipeline, for this process to run, or an engine that runs it elsewhere.
     fields: the columns to clean; without them TRL's, of which `prompt` and `rejected` are only
         scored, else the only one that holds text or conversations.
-    roles: what becomes of whose toxic words in a conversation. Without them what the assistant
-        says is rewritten, what the user says is flagged, all else is kept unread.
+    roles: what becomes of whose toxic words, in conversations and in columns of one text. Without
+        them what the assistant says is rewritten, what the user says is flagged, and in
+        conversations all else is kept unread.
     thresholds: from which toxicity on whose words are toxic, where not from the pipeline's.
     run: the run folder, `DESTINATION.detox` unless given; standard output needs one.
     fresh: start over, and replace a run in that folder whatever its settings.
