@@ -42,6 +42,12 @@ def test_a_role_has_an_action_and_maybe_a_threshold(tmp_path: Path) -> None:
     assert policy.thresholds == {"assistant": 0.3}
 
 
+def test_a_role_may_have_any_name_that_data_has_for_it(tmp_path: Path) -> None:
+    policy = read_policy(write(tmp_path, "roles: {GPT: {threshold: 0.3}, Human: drop}\n"))
+    assert policy.actions == {"assistant": Action.REWRITE, "user": Action.DROP}
+    assert policy.thresholds == {"assistant": 0.3}
+
+
 def test_only_what_a_policy_says_replaces_a_setting_of_the_recipe(tmp_path: Path) -> None:
     path = write(tmp_path, "threshold: 0.3\nspare: [code]\nlabels: {insult: 0.4}\n")
     assert read_policy(path).overrides == {

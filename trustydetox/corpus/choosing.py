@@ -12,6 +12,7 @@ from trustydetox.detoxifier import Detoxifier, Fallback
 from trustydetox.errors import ConfigError, did_you_mean
 from trustydetox.recipes import Policy, Recipe, build_recipe, models_of, read_recipe, settings_of
 from trustydetox.roles import Action
+from trustydetox.rows import by_role
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +75,7 @@ def choose(
 
 
 def actions(roles: Mapping[str, str]) -> dict[str, Action]:
-    """What may be done to whose words, from the actions' names."""
+    """What may be done to whose words, from the names of roles and actions."""
     known = [str(one) for one in Action]
     for role, action in roles.items():
         if action not in known:
@@ -82,7 +83,7 @@ def actions(roles: Mapping[str, str]) -> dict[str, Action]:
                 f"roles: expected an action for {role!r}, got {action!r}"
                 f"{did_you_mean(str(action), known)}"
             )
-    return {role: Action(action) for role, action in roles.items()}
+    return {role: Action(action) for role, action in by_role(roles).items()}
 
 
 def roles_in(given: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from trustydetox.errors import ConfigError, InputError, did_you_mean
 from trustydetox.roles import Action, Passage
@@ -83,6 +83,8 @@ LABEL = "label"
 
 JUDGED = frozenset({"completion", *ANSWER})
 """What `label` speaks of."""
+
+_Rule = TypeVar("_Rule")
 
 _STRENGTH = {action: at for at, action in enumerate(Action)}
 
@@ -161,6 +163,12 @@ class Columns:
             raise InputError(f"no column {name!r}")
         raise InputError(f"expected a string or a list of messages in {name!r}, got null")
 
+    def speakers(self, row: Mapping[str, Any], /) -> Iterator[str]:
+        """The role of every text, of those that are left alone too."""
+        for name in self.actions:
+            for place in _places(name, row):
+                yield place.role
+
     def write(
         self, row: Mapping[str, Any], texts: Sequence[str | None], /
     ) -> dict[str, Any] | None:
@@ -207,8 +215,7 @@ def _message(parts: tuple[str | int, ...], message: Any) -> Iterator[_Place]:
     role_key, text_key = keys_of(message)
     if not role_key:
         raise InputError(f"a message without role and content, or from and value, at {where}")
-    role = str(message[role_key])
-    role = ALIASES.get(role.lower(), role.lower())
+    role = role_of(str(message[role_key]))
     content = message.get(text_key)
     if isinstance(content, str):
         yield _Place((*parts, text_key), role, content, True)
@@ -225,6 +232,23 @@ def _message(parts: tuple[str | int, ...], message: Any) -> Iterator[_Place]:
     elif content is not None:
         # Null is what stands beside tool calls.
         raise InputError(f"expected a string at {where}/{text_key}, got {kind_of_value(content)}")
+
+
+def role_of(name: str) -> str:
+    """The role that is called so, in data or by who says what becomes of its words."""
+    return ALIASES.get(name.lower(), name.lower())
+
+
+def by_role(given: Mapping[str, _Rule]) -> dict[str, _Rule]:
+    """What was said of roles by any of their names; ConfigError where one is named twice."""
+    names: dict[str, str] = {}
+    for name in given:
+        other = names.setdefault(role_of(name), name)
+        if other != name:
+            raise ConfigError(
+                f"roles: {other!r} and {name!r} are one role, {role_of(name)!r}: name it once"
+            )
+    return {role: given[name] for role, name in names.items()}
 
 
 def keys_of(message: Mapping[str, Any]) -> tuple[str, str]:
