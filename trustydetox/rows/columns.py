@@ -75,6 +75,9 @@ ALIASES = {
 WORDS = ("content", "value", "text")
 """What a message with a `role` has its words under: the first of these keys that has any."""
 
+THOUGHTS = ("thinking", "reasoning_content")
+"""What a message has the thoughts before its words under, in the chat templates that know any."""
+
 TEXT_PARTS = ("text", "input_text", "output_text")
 """The types of a message's parts that are text, the last two in OpenAI's Responses."""
 
@@ -208,7 +211,7 @@ def _places(name: str, row: Mapping[str, Any]) -> Iterator[_Place]:
 
 
 def _message(parts: tuple[str | int, ...], message: Any) -> Iterator[_Place]:
-    """The texts of a message: its content, or those of its parts that are text."""
+    """The texts of a message: its thoughts, and its content or those of its parts that are text."""
     where = pointer_of(*parts)
     if not isinstance(message, Mapping):
         raise InputError(f"expected a message at {where}, got {kind_of_value(message)}")
@@ -216,6 +219,9 @@ def _message(parts: tuple[str | int, ...], message: Any) -> Iterator[_Place]:
     if not role_key:
         raise InputError(f"a message without role and content, or from and value, at {where}")
     role = role_of(str(message[role_key]))
+    for key in THOUGHTS:
+        if isinstance(message.get(key), str):
+            yield _Place((*parts, key), role, message[key], True)
     content = message.get(text_key)
     if isinstance(content, str):
         yield _Place((*parts, text_key), role, content, True)

@@ -176,6 +176,24 @@ def test_messages_are_mended_inside_their_row_and_all_else_keeps_its_bytes(tmp_p
     assert (tmp_path / "again.jsonl").read_bytes() == CHATS
 
 
+def test_thoughts_are_mended_in_place_and_come_back(tmp_path: Path) -> None:
+    rows = (
+        b'{"messages": [{"role": "assistant","thinking" : "you idiot","content": "fine"}]}\n'
+        b'{"messages": [{"reasoning_content": "an idiot", "role": "assistant", "content": null}]}\n'
+    )
+    (tmp_path / "in.jsonl").write_bytes(rows)
+    clean_file(tmp_path / "in.jsonl", tmp_path / "out.jsonl", detoxifier=detoxifier())
+    assert (tmp_path / "out.jsonl").read_bytes() == rows.replace(b" idiot", b"")
+    records = _objects(tmp_path / "out.jsonl.detox" / "records.jsonl")
+    assert [(one["field"], one["verdict"]) for one in records] == [
+        ("/messages/0/thinking", "rewritten"),
+        ("/messages/0/content", "clean"),
+        ("/messages/0/reasoning_content", "rewritten"),
+    ]
+    revert_file(tmp_path / "out.jsonl.detox", tmp_path / "again.jsonl")
+    assert (tmp_path / "again.jsonl").read_bytes() == rows
+
+
 @pytest.mark.parametrize("target", ["out.json", "out.parquet"])
 def test_messages_keep_their_shape_in_another_format(tmp_path: Path, target: str) -> None:
     source = tmp_path / "in.parquet"

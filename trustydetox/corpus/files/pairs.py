@@ -19,7 +19,7 @@ from trustydetox.errors import ConfigError, ConflictError, InputError
 from trustydetox.records import Verdict
 from trustydetox.report import Entry, read_records
 from trustydetox.rows import Row, format_of, open_reader
-from trustydetox.rows.columns import ALPACA, SCORED, keys_of, role_of
+from trustydetox.rows.columns import ALPACA, SCORED, THOUGHTS, keys_of, role_of
 from trustydetox.rows.jsonvalues import encode_row
 from trustydetox.rows.pointers import parts_of, replaced
 
@@ -175,7 +175,8 @@ def _as_chatml(message: Mapping[str, Any]) -> dict[str, Any]:
     role = role_of(str(message[role_key]))
     if text_key == "content":
         return {**message, "role": role}
-    return {"role": role, "content": message[text_key]}
+    thoughts = {key: message[key] for key in THOUGHTS if key in message}
+    return {"role": role, **thoughts, "content": message[text_key]}
 
 
 def _decoded(row: Mapping[str, Any], entries: Iterable[Entry]) -> dict[str, Any]:
