@@ -64,6 +64,11 @@ def test_only_what_a_policy_says_replaces_a_setting_of_the_recipe(tmp_path: Path
         ("treshold: 0.3", "policy 'own' has no setting 'treshold'; did you mean 'threshold'?"),
         ("threshold: 3", "policy 'own': threshold must be less than or equal to 1, got 3"),
         ("labels: {insult: 0}", r"labels\.insult must be greater than 0, got 0"),
+        (
+            "fail_on: drop_rate > 0.02",
+            r"fail_on must be a list, such as \['drop_rate > 0.02'\], got 'drop_rate > 0.02'",
+        ),
+        ("allow: 3", "allow must be a list, got 3"),
         ("spare: [quotes]", r"spare\.0 must be 'identity-terms', 'quotation'"),
     ],
 )

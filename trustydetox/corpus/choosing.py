@@ -74,8 +74,15 @@ def choose(
     return Chosen(source=made, recipe=settings, models={})
 
 
-def actions(roles: Mapping[str, str]) -> dict[str, Action]:
+def actions(roles: Mapping[str, str] | str) -> dict[str, Action]:
     """What may be done to whose words, from the names of roles and actions."""
+    if isinstance(roles, str):
+        roles = roles_in(roles)
+    if not isinstance(roles, Mapping):
+        raise ConfigError(
+            "roles: expected a mapping such as {'user': 'rewrite'}, or 'user=rewrite', got "
+            f"{type(roles).__name__}"
+        )
     known = [str(one) for one in Action]
     for role, action in roles.items():
         if action not in known:
@@ -88,7 +95,11 @@ def actions(roles: Mapping[str, str]) -> dict[str, Action]:
 
 def roles_in(given: str) -> dict[str, str]:
     """The mapping that `ROLE=ACTION,…` is."""
-    pairs = [part.partition("=") for part in given.split(",") if part.strip()]
+    parts = [part.strip() for part in given.split(",") if part.strip()]
+    for part in parts:
+        if "=" not in part:
+            raise ConfigError(f"roles: expected ROLE=ACTION, such as user=rewrite, got {part!r}")
+    pairs = [part.partition("=") for part in parts]
     return {role.strip(): action.strip() for role, _, action in pairs}
 
 

@@ -276,6 +276,11 @@ def test_more_rows_than_a_window_stay_in_order() -> None:
         ),
         (
             ConfigError,
+            "roles: expected a mapping such as {'user': 'rewrite'}, or 'user=rewrite', got list",
+            {"roles": ["user"]},
+        ),
+        (
+            ConfigError,
             "'human' and 'user' are one role, 'user': name it once",
             {"roles": {"human": "drop", "user": "drop"}},
         ),
@@ -287,6 +292,11 @@ def test_a_wrong_setting_is_one_line_that_says_so(
 ) -> None:
     with pytest.raises(error, match=message):
         clean_dataset(plain(["you idiot"]), recipe=detoxifier(), **options)
+
+
+def test_roles_may_be_written_as_on_a_command_line() -> None:
+    cleaned = clean_dataset(plain(["you idiot"]), recipe=detoxifier(), roles="text=drop")
+    assert len(cleaned.dataset) == 0
 
 
 def test_a_role_that_no_text_had_is_a_warning() -> None:

@@ -93,7 +93,7 @@ def clean_dataset(
     threshold: float | None = None,
     fallback: Fallback | None = None,
     fields: Sequence[str] = (),
-    roles: Mapping[str, str] = NO_ROLES,
+    roles: Mapping[str, str] | str = NO_ROLES,
     run: str | Path | None = None,
     fresh: bool = False,
 ) -> Cleaned:
@@ -113,7 +113,8 @@ def clean_dataset(
     fallback: None is the policy's or the recipe's; built-in recipes drop.
     fields: the columns to clean; without them TRL's, of which `prompt` and `rejected` are only
         scored, else the only one that holds text or conversations.
-    roles: role -> `rewrite`, `redact`, `drop`, `flag` or `keep`: what becomes of whose toxic
+    roles: role -> `rewrite`, `redact`, `drop`, `flag` or `keep`, or the same as
+        `"user=rewrite,assistant=drop"`: what becomes of whose toxic
         words, in conversations and in columns of one text. Without it what the assistant says is
         rewritten, what the user says is flagged.
     run: a folder for records, report, quarantine and the rows as they came, like that of
@@ -133,7 +134,7 @@ def clean_with(
     dataset: Any,
     *,
     fields: Sequence[str] = (),
-    roles: Mapping[str, str] = NO_ROLES,
+    roles: Mapping[str, str] | str = NO_ROLES,
     run: str | Path | None = None,
     fresh: bool = False,
 ) -> Cleaned:
