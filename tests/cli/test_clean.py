@@ -239,6 +239,61 @@ def test_roles_say_whose_words_are_edited(run: Run, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"prompt": "hi", "completion": "you idiot"},
+        {"prompt": "hi", "chosen": "you idiot", "rejected": "no"},
+        {"instruction": "hi", "input": "", "output": "you idiot"},
+        {"prompt": "hi", "response": "you idiot"},
+        {"text": "you idiot"},
+    ],
+)
+def test_rows_are_dropped_by_the_assistants_words_in_any_format(
+    run: Run, tmp_path: Path, row: dict[str, str]
+) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text(json.dumps(row) + "\n")
+    ran = run("clean", source, "-o", out, "--recipe", FAKE, "--roles", "assistant=drop,text=drop")
+    assert (ran.code, out.read_text()) == (0, "")
+
+
+@pytest.mark.parametrize("given", ["human=rewrite", "Prompter=rewrite", "User=rewrite"])
+def test_a_role_may_be_called_as_data_calls_it(run: Run, tmp_path: Path, given: str) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    said = [{"from": "human", "value": "you idiot"}, {"from": "gpt", "value": "hm"}]
+    source.write_text(json.dumps({"conversations": said}) + "\n")
+    assert run("clean", source, "-o", out, "--recipe", FAKE, "--roles", given).code == 0
+    assert lines(out)[0]["conversations"][0]["value"] == "you"
+
+
+def test_a_role_that_no_text_had_is_named_at_the_end(run: Run, rows: Path) -> None:
+    said = "no text had the role 'assistent'; did you mean 'assistant'?"
+    options = ("--recipe", FAKE, "--roles", "assistent=drop,user=drop")
+    ran = run("clean", rows, "-o", rows.with_name("out.jsonl"), *options)
+    assert (ran.code, said in ran.err.splitlines()) == (0, True)
+    assert "'user'" not in ran.err
+    ran = run("scan", rows, *options)
+    assert (ran.code, ran.err.splitlines()[-1]) == (0, said)
+    assert run("scan", rows, *options, "--quiet").err == ""
+
+
+def test_texts_of_roles_that_nobody_knows_are_counted(run: Run, tmp_path: Path) -> None:
+    def heard(*roles: str, options: tuple[str, ...] = ()) -> str:
+        source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+        said = [{"role": role, "content": "you idiot"} for role in roles]
+        source.write_text(json.dumps({"messages": said}) + "\n")
+        return run("clean", source, "-o", out, "--recipe", FAKE, "--fresh", *options).err
+
+    roles = ("agent", "judge", "tool", "user", "judge")
+    assert "left unread: 3 ('judge', 'agent'); say what becomes of them with --roles" in heard(
+        *roles
+    )
+    assert "left unread" not in heard(*roles, options=("--roles", "agent=rewrite,judge=keep"))
+    # A text that stands where a role should isn't quoted.
+    assert "left unread: 2 ('agent', …)" in heard("agent", "you moron")
+
+
 def test_an_unknown_action_is_refused_by_name(run: Run, rows: Path) -> None:
     ran = run("scan", rows, "--recipe", FAKE, "--roles", "user=rewirte")
     assert ran.code == 2

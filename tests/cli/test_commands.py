@@ -43,6 +43,29 @@ Spawn = Callable[..., "subprocess.Popen[bytes]"]
             "error: no column is called 'txt'; did you mean 'text'? (columns: 'text', 'n')",
         ),
         (
+            ["schema", "polcy"],
+            2,
+            "error: Invalid value for 'name': 'polcy' is not one of 'policy', 'recipe'; "
+            "did you mean 'policy'?",
+        ),
+        (
+            ["diff", "run", "--action", "xyz"],
+            2,
+            "error: Invalid value for '--action': 'xyz' is not one of 'rewritten', 'dropped', "
+            "'redacted', 'kept'.",
+        ),
+        (
+            ["scan", "in.jsonl", "--roles", "user:rewrite"],
+            2,
+            "error: roles: expected ROLE=ACTION, such as user=rewrite, got 'user:rewrite'",
+        ),
+        (
+            ["explore", "mini"],
+            2,
+            "error: 'mini' is a recipe, no model: expected a folder or an id of the Hub; "
+            "`trustydetox list` shows recipes",
+        ),
+        (
             ["clean", "gone.jsonl", "-o", "out.jsonl", "--recipe", "FAKE"],
             3,
             "error: can't read gone.jsonl: No such file or directory",

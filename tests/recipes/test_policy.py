@@ -42,6 +42,12 @@ def test_a_role_has_an_action_and_maybe_a_threshold(tmp_path: Path) -> None:
     assert policy.thresholds == {"assistant": 0.3}
 
 
+def test_a_role_may_have_any_name_that_data_has_for_it(tmp_path: Path) -> None:
+    policy = read_policy(write(tmp_path, "roles: {GPT: {threshold: 0.3}, Human: drop}\n"))
+    assert policy.actions == {"assistant": Action.REWRITE, "user": Action.DROP}
+    assert policy.thresholds == {"assistant": 0.3}
+
+
 def test_only_what_a_policy_says_replaces_a_setting_of_the_recipe(tmp_path: Path) -> None:
     path = write(tmp_path, "threshold: 0.3\nspare: [code]\nlabels: {insult: 0.4}\n")
     assert read_policy(path).overrides == {
@@ -58,6 +64,11 @@ def test_only_what_a_policy_says_replaces_a_setting_of_the_recipe(tmp_path: Path
         ("treshold: 0.3", "policy 'own' has no setting 'treshold'; did you mean 'threshold'?"),
         ("threshold: 3", "policy 'own': threshold must be less than or equal to 1, got 3"),
         ("labels: {insult: 0}", r"labels\.insult must be greater than 0, got 0"),
+        (
+            "fail_on: drop_rate > 0.02",
+            r"fail_on must be a list, such as \['drop_rate > 0.02'\], got 'drop_rate > 0.02'",
+        ),
+        ("allow: 3", "allow must be a list, got 3"),
         ("spare: [quotes]", r"spare\.0 must be 'identity-terms', 'quotation'"),
     ],
 )

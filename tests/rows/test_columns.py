@@ -103,6 +103,44 @@ def test_a_missing_text_drops_the_row() -> None:
     assert COLUMNS.write(ROW, ["a", None]) is None
 
 
+@pytest.mark.parametrize("action", list(Action))
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [
+        ("text", "text"),
+        ("other", "text"),
+        ("completion", "assistant"),
+        ("chosen", "assistant"),
+        ("output", "assistant"),
+        ("response", "assistant"),
+        ("prompt", "user"),
+        ("instruction", "user"),
+        ("input", "user"),
+    ],
+)
+def test_a_column_of_one_text_gets_what_is_asked_for_its_role(
+    name: str, role: str, action: Action
+) -> None:
+    column = SCORE if role == "user" else EDIT
+    columns = Columns({name: column}, roles={role: action})
+    expected = [] if action is Action.KEEP else [action]
+    assert [one.action for one in columns.read({name: "a"})] == expected
+
+
+@pytest.mark.parametrize("asked", [Action.DROP, EDIT])
+def test_what_is_rejected_is_only_scored_whatever_is_asked_for_its_role(asked: Action) -> None:
+    paired = Columns({"rejected": SCORE}, roles={"assistant": asked})
+    assert [one.action for one in paired.read({"rejected": "a"})] == [SCORE]
+    unpaired = Columns({"completion": EDIT}, roles={"assistant": asked})
+    row = {"completion": "a", "label": False}
+    assert [one.action for one in unpaired.read(row)] == [SCORE]
+
+
+def test_what_is_asked_for_one_role_leaves_the_others_as_they_are() -> None:
+    columns = Columns(dict(COLUMNS.actions), roles={"assistant": Action.DROP, "system": EDIT})
+    assert [one.action for one in columns.read(ROW)] == [SCORE, Action.DROP]
+
+
 @pytest.mark.parametrize("label", [False, 0, 0.0, np.False_, np.int64(0), "False", " false", "0"])
 def test_a_completion_that_is_rejected_is_only_scored_however_its_label_is_written(
     label: object,
@@ -147,6 +185,41 @@ def test_a_row_without_the_text_says_why(row: dict[str, Any], reason: str) -> No
     with pytest.raises(InputError) as caught:
         COLUMNS.read(row)
     assert str(caught.value) == reason
+
+
+@pytest.mark.parametrize("absent", [{}, {"input": None}])
+def test_a_column_beside_the_text_may_be_empty_or_missing(absent: dict[str, Any]) -> None:
+    columns = Columns({"instruction": SCORE, "input": SCORE, "output": EDIT})
+    row = {"instruction": "a", **absent, "output": "b"}
+    assert [one.path for one in columns.read(row)] == ["instruction", "output"]
+    assert columns.write(row, ["a", "x"]) == {**row, "output": "x"}
+
+
+@pytest.mark.parametrize(
+    "row", [{"text": None, "messages": []}, {"messages": []}, {"text": "a", "messages": None}]
+)
+def test_one_of_several_columns_of_texts_is_enough(row: dict[str, Any]) -> None:
+    expected = [Passage("text", "text", "a", EDIT)] if row.get("text") else []
+    assert Columns({"text": EDIT, "messages": EDIT}).read(row) == expected
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"prompt": None, "chosen": None, "rejected": None}, "in 'chosen', got null"),
+        ({"prompt": "a", "rejected": "b"}, "no column 'chosen'"),
+    ],
+)
+def test_a_row_without_what_the_others_stand_beside_says_so(
+    row: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(InputError, match=reason):
+        Columns({"prompt": SCORE, "chosen": EDIT, "rejected": SCORE}).read(row)
+
+
+def test_a_prompt_is_a_text_like_another_where_nothing_else_is_read() -> None:
+    with pytest.raises(InputError, match="in 'prompt', got null"):
+        Columns({"prompt": EDIT}).read({"prompt": None})
 
 
 def test_no_columns_at_all_is_a_wrong_setting() -> None:

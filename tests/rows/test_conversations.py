@@ -76,6 +76,27 @@ def test_only_a_message_without_content_is_looked_into_for_other_words() -> None
     ]
 
 
+def test_the_thoughts_of_a_message_are_read_before_its_words() -> None:
+    thoughts = {"thinking": "b", "reasoning_content": "c"}
+    row = {
+        "messages": [
+            {"role": "user", "content": "x"},
+            {"role": "assistant", "content": "a", **thoughts},
+            {"role": "assistant", "content": None, "thinking": "d", "reasoning_content": None},
+            {"role": "system", "content": "y", "thinking": "z"},
+            {"role": "assistant", "content": "e", "thinking": True},
+        ]
+    }
+    assert _seen(row) == [
+        ("/messages/0/content", "x", SCORE),
+        ("/messages/1/thinking", "b", EDIT),
+        ("/messages/1/reasoning_content", "c", EDIT),
+        ("/messages/1/content", "a", EDIT),
+        ("/messages/2/thinking", "d", EDIT),
+        ("/messages/4/content", "e", EDIT),
+    ]
+
+
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
@@ -106,7 +127,16 @@ def test_other_roles_are_edited_where_asked_for() -> None:
     assert [(one.role, one.action) for one in columns.read(CHAT)] == [
         ("system", SCORE),
         ("user", EDIT),
+        ("assistant", EDIT),
+        ("assistant", EDIT),
     ]
+
+
+@pytest.mark.parametrize("name", ["prompt", "instruction", "input"])
+def test_what_is_asked_for_the_user_a_conversation_in_a_prompt_gets(name: str) -> None:
+    row = {name: _said("user", "a") + _said("assistant", "b"), "text": "c"}
+    columns = Columns({name: SCORE, "text": EDIT}, roles={"user": EDIT})
+    assert [one.action for one in columns.read(row)] == [EDIT, SCORE, EDIT]
 
 
 def _said(role: str, text: str) -> list[dict[str, str]]:

@@ -410,6 +410,20 @@ def test_a_word_list_holds_one_term_a_line(tmp_path: Path) -> None:
     assert load_words(path) == {"gay", "breast cancer", "été"}
 
 
+def test_a_comment_behind_a_term_is_no_part_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "words.txt"
+    path.write_text("idiot # not bad\n  # a note\nc#\nbig fool\t#\n")
+    assert load_words(path) == {"idiot", "c#", "big fool"}
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "# only a note\n"])
+def test_a_word_list_without_a_word_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "words.txt"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"words\.txt holds no word: expected one a line"):
+        load_words(path)
+
+
 def test_a_missing_word_list_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="No such file"):
         load_words(tmp_path / "none.txt")

@@ -193,6 +193,7 @@ def clean(
     share = _share(shard_index, num_shards)
     folder = run if run is not None else run_folder(out)
     to = local_place(out, run) if out.startswith(SCHEME) else out
+    said: list[str] = []
     reporting = Reporting(title_of(folder), settings, models_of(chosen))
 
     def documents(counts: Counts) -> dict[str, str]:
@@ -224,11 +225,12 @@ def clean(
             progress=advance,
             documents=documents,
             card=reporting.card,
+            say=said.append,
             share=share,
         )
     if share.of > 1:
-        said = f"{counts.read:,} rows are done: the same command without --shard-index writes OUT"
-        print(said, file=sys.stderr)
+        done = f"{counts.read:,} rows are done: the same command without --shard-index writes OUT"
+        print(done, file=sys.stderr)
         return
     numbers = reporting.report(counts) if dry_run else read_report(folder)
     if style == "json":
@@ -240,8 +242,9 @@ def clean(
         copied = copied_of(input_)
         if copied:
             names = ", ".join((*copied[:3], "…") if len(copied) > 3 else copied)
-            said = f"files copied unread for their endings: {len(copied):,} ({names})"
-            print(visible(said), file=sys.stderr)
+            said.append(f"files copied unread for their endings: {len(copied):,} ({names})")
+        for line in said:
+            print(visible(line), file=sys.stderr)
         last = "nothing was written: --dry-run" if dry_run else f"run folder: {folder}"
         print(visible(last), file=sys.stderr)
     if to != out and not dry_run:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import sys
 from types import FrameType
@@ -12,11 +13,13 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from trustydetox.errors import ConfigError, DetoxError, ResourceError
+from trustydetox.errors import ConfigError, DetoxError, ResourceError, did_you_mean
 from trustydetox.report import visible
 
 # The root of a command line's usage errors; typer exports only this leaf of its tree.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[2]
+
+_NO_CHOICE = re.compile(r"(?:Value error, )?'([^']*)' is not one of ('.+')\.\Z")
 
 INTERRUPTED = 130
 TERMINATED = 143
@@ -73,8 +76,16 @@ def _terminated(signum: int, frame: FrameType | None) -> NoReturn:
 
 def _usage(error: Exception) -> str:
     message: str = error.format_message()  # type: ignore[attr-defined]
+    message = _NO_CHOICE.sub(_choice, message)
     # A bare `trustydetox` shows its help, which is no error message to shorten.
     return message if "\n" in message else f"error: {message}"
+
+
+def _choice(found: re.Match[str]) -> str:
+    """What a command line says of a wrong choice, with the nearest right one."""
+    given, listed = found.groups()
+    near = did_you_mean(given, listed[1:-1].split("', '"))
+    return f"{given!r} is not one of {listed}" + ("." if near.startswith("; known") else near)
 
 
 def _line(error: DetoxError) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from trustydetox.errors import ConfigError
 
 
 def explore(
@@ -22,8 +25,15 @@ def explore(
     Weights are not loaded: shapes come from the headers of the safetensors files, so a model of any
     size takes a second.
     """
+    from trustydetox.recipes import recipe_names
     from trustydetox.steps.exploring import explored
 
+    for model in models:
+        if model in recipe_names() and not Path(model).is_dir():
+            raise ConfigError(
+                f"{model!r} is a recipe, no model: expected a folder or an id of the Hub; "
+                "`trustydetox list` shows recipes"
+            )
     found = [explored(model) for model in models]
     if as_json:
         for one in found:

@@ -65,9 +65,9 @@ Roles = Annotated[
     str,
     typer.Option(
         metavar="ROLE=ACTION,…",
-        help="What becomes of whose toxic words in a conversation: rewrite, redact, drop (their "
-        "row), flag (in the record) or keep (unread). Without it: assistant=rewrite, user=flag, "
-        "and all others keep.",
+        help="What becomes of whose toxic words, in conversations and plain columns: rewrite, "
+        "redact, drop (their row), flag (in the record) or keep (unread). Without it: "
+        "assistant=rewrite, user=flag, text=rewrite, and all others keep.",
         show_default=False,
     ),
 ]

@@ -24,6 +24,7 @@ from trustydetox.cli.options import (
 )
 from trustydetox.cli.progress import show_progress
 from trustydetox.errors import ConfigError
+from trustydetox.report import visible
 
 
 def scan(
@@ -54,6 +55,7 @@ def scan(
     if "-" not in (input_, out) and Path(input_).resolve() == Path(out).resolve():
         raise ConfigError(f"output and input are the same file: {out}")
     bad = 0
+    said: list[str] = []
     with (
         plain_errors(out),
         show_progress("scan", "none" if quiet else progress) as advance,
@@ -65,10 +67,13 @@ def scan(
             fields=field or (),
             roles=roles_in(roles),
             progress=advance,
+            say=said.append,
         ):
             bad += "error" in one
             output.write(json.dumps(one).encode() + b"\n")
         output.finish()
         output.commit()
     sys.stdout.flush()
+    for line in () if quiet else said:
+        print(visible(line), file=sys.stderr)
     end_with_bad_rows(bad, max_bad)

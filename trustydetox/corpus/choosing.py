@@ -12,6 +12,7 @@ from trustydetox.detoxifier import Detoxifier, Fallback
 from trustydetox.errors import ConfigError, did_you_mean
 from trustydetox.recipes import Policy, Recipe, build_recipe, models_of, read_recipe, settings_of
 from trustydetox.roles import Action
+from trustydetox.rows import by_role
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +74,15 @@ def choose(
     return Chosen(source=made, recipe=settings, models={})
 
 
-def actions(roles: Mapping[str, str]) -> dict[str, Action]:
-    """What may be done to whose words, from the actions' names."""
+def actions(roles: Mapping[str, str] | str) -> dict[str, Action]:
+    """What may be done to whose words, from the names of roles and actions."""
+    if isinstance(roles, str):
+        roles = roles_in(roles)
+    if not isinstance(roles, Mapping):
+        raise ConfigError(
+            "roles: expected a mapping such as {'user': 'rewrite'}, or 'user=rewrite', got "
+            f"{type(roles).__name__}"
+        )
     known = [str(one) for one in Action]
     for role, action in roles.items():
         if action not in known:
@@ -82,12 +90,16 @@ def actions(roles: Mapping[str, str]) -> dict[str, Action]:
                 f"roles: expected an action for {role!r}, got {action!r}"
                 f"{did_you_mean(str(action), known)}"
             )
-    return {role: Action(action) for role, action in roles.items()}
+    return {role: Action(action) for role, action in by_role(roles).items()}
 
 
 def roles_in(given: str) -> dict[str, str]:
     """The mapping that `ROLE=ACTION,…` is."""
-    pairs = [part.partition("=") for part in given.split(",") if part.strip()]
+    parts = [part.strip() for part in given.split(",") if part.strip()]
+    for part in parts:
+        if "=" not in part:
+            raise ConfigError(f"roles: expected ROLE=ACTION, such as user=rewrite, got {part!r}")
+    pairs = [part.partition("=") for part in parts]
     return {role.strip(): action.strip() for role, _, action in pairs}
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any, NamedTuple
 
 from trustydetox.corpus.windows import WINDOW_ROWS, windows
-from trustydetox.errors import InputError
+from trustydetox.errors import InputError, did_you_mean
 from trustydetox.roles import Action, Passage
 from trustydetox.rows import Columns, Reader, Row, choose_columns
+from trustydetox.rows.columns import ROLES
 
 NO_ROLES: Mapping[str, Action] = {}
 NO_THRESHOLDS: Mapping[str, float] = {}
@@ -35,6 +37,7 @@ class PassageReader:
         `Columns` says.
     is_whole: whether the values of all columns are needed, not those of the chosen ones alone.
     window_rows: at most so many rows at a time.
+    heard: told the role of every text, of those that are left alone too.
     columns: what was chosen; None as long as no readable row has come.
     """
 
@@ -47,11 +50,13 @@ class PassageReader:
         *,
         is_whole: bool = False,
         window_rows: int = WINDOW_ROWS,
+        heard: Counter[str] | None = None,
     ) -> None:
         self._reader = reader
         self._fields = fields
         self._roles = roles
         self._thresholds = thresholds
+        self.heard = Counter[str]() if heard is None else heard
         self.columns: Columns | None = self._chosen([])
         wanted = None
         if self.columns is not None and not is_whole:
@@ -75,12 +80,38 @@ class PassageReader:
         columns = choose_columns(self._fields, self._reader.columns, rows)
         if columns is None:
             return None
-        return replace(columns, roles={**columns.roles, **self._roles}, thresholds=self._thresholds)
+        return replace(columns, roles=self._roles, thresholds=self._thresholds)
 
     def _found(self, row: Row) -> Found:
         if row.error or self.columns is None:
             return Found(row, (), row.error)
         try:
-            return Found(row, self.columns.read(row.values))
+            passages = self.columns.read(row.values)
         except InputError as error:
             return Found(row, (), str(error))
+        self.heard.update(self.columns.speakers(row.values))
+        return Found(row, passages)
+
+
+def surprises(roles: Mapping[str, Action], heard: Mapping[str, int]) -> list[str]:
+    """What to say of roles beyond those that every format knows, a line each.
+
+    roles: what was to become of whose words.
+    heard: how many texts of each role there were.
+    """
+    said = [
+        f"no text had the role {role!r}{did_you_mean(role, ROLES)}"
+        for role in roles
+        if role not in ROLES and role not in heard
+    ]
+    unread = {role: texts for role, texts in heard.items() if role not in {*ROLES, *roles}}
+    if unread:
+        names = sorted(unread, key=lambda role: (-unread[role], role))
+        # What isn't a single word may be a text that came into the wrong key.
+        shown = [repr(role) for role in names if role.isidentifier()][:3]
+        listed = ", ".join([*shown, "…"] if len(shown) < len(names) else shown)
+        said.append(
+            f"texts of roles that nothing is known of, left unread: {sum(unread.values()):,} "
+            f"({listed}); say what becomes of them with --roles (roles= in Python)"
+        )
+    return said

@@ -13,6 +13,7 @@ from trustydetox.detoxifier import Fallback
 from trustydetox.errors import ConfigError, did_you_mean
 from trustydetox.recipes.reading import one_line, read_yaml
 from trustydetox.roles import Action
+from trustydetox.rows import by_role
 
 Context = Literal[
     "identity-terms", "quotation", "names", "homonyms", "counter-speech", "medical", "legal", "code"
@@ -39,7 +40,8 @@ class Policy(BaseModel):
     threshold: from which overall toxicity on; without it the recipe's.
     labels: from which probability of a label on a text is toxic too.
     fallback: what is done where no rewrite passes the checks; without it the recipe's.
-    roles: whose words get what; a role that isn't named gets what it gets without a policy.
+    roles: whose words get what, by any name that data has for a role; one that isn't named gets
+        what it gets without a policy.
     allow, deny: words that are never, and always, taken out of a toxic text.
     spare: contexts in which toxic words stay.
     fail_on: budgets such as `drop_rate > 0.02`; a run that breaks one exits with 1.
@@ -69,7 +71,7 @@ class Policy(BaseModel):
         """What becomes of whose words."""
         return {
             role: rule if isinstance(rule, Action) else rule.action
-            for role, rule in self.roles.items()
+            for role, rule in by_role(self.roles).items()
         }
 
     @property
@@ -77,7 +79,7 @@ class Policy(BaseModel):
         """From which toxicity on, for roles that have their own."""
         return {
             role: rule.threshold
-            for role, rule in self.roles.items()
+            for role, rule in by_role(self.roles).items()
             if isinstance(rule, RoleRule) and rule.threshold is not None
         }
 

@@ -68,6 +68,8 @@ def one_line(error: ValidationError, model: type[BaseModel], where: str) -> Conf
         return ConfigError(f"{where} lacks {name!r}")
     message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     got = first["input"]
+    if first["type"] == "tuple_type":
+        message = f"a list, such as [{got!r}]" if isinstance(got, str) else "a list"
     shown = repr(got) if isinstance(got, str | int | float | bool | None) else f"a {_kind(got)}"
     return ConfigError(f"{where}: {name} must be {message}, got {shown}")
 

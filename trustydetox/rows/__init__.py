@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trustydetox.rows.columns import Columns, choose_columns
+from trustydetox.rows.columns import Columns, by_role, choose_columns
 from trustydetox.rows.formats import (
     MAX_ROW_BYTES,
     FileFormat,
@@ -21,6 +21,7 @@ __all__ = [
     "Row",
     "Writer",
     "build_writer",
+    "by_role",
     "choose_columns",
     "format_of",
     "is_table",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from trustydetox.errors import ConfigError, InputError, did_you_mean
 from trustydetox.roles import Action, Passage
@@ -35,8 +35,13 @@ ANSWER = {"response": "assistant"}
 AFTER_PROMPT = ("completion", "chosen", "messages", *ANSWER)
 """Where a prompt stands alone though one of these is there, something else is in it than text."""
 
-SCORED = frozenset({"prompt", "rejected", "instruction", "input"})
-"""Only scored unless named: mending what a preference rejects would destroy the preference."""
+ASKED = frozenset({"prompt", "instruction", "input"})
+"""What somebody asks for."""
+
+SCORED = ASKED | {"rejected"}
+"""Only scored unless named: mending what a preference rejects would destroy the preference.
+
+A row may do without them where another column has a text."""
 
 ROLES: Mapping[str, Action] = {
     "text": Action.REWRITE,
@@ -46,7 +51,7 @@ ROLES: Mapping[str, Action] = {
     "developer": Action.KEEP,
     "tool": Action.KEEP,
 }
-"""What may be done to whose words in a conversation, unless told otherwise."""
+"""What may be done to whose words in a conversation, and to plain text, unless told otherwise."""
 
 ALIASES = {
     "human": "user",
@@ -70,6 +75,9 @@ ALIASES = {
 WORDS = ("content", "value", "text")
 """What a message with a `role` has its words under: the first of these keys that has any."""
 
+THOUGHTS = ("thinking", "reasoning_content")
+"""What a message has the thoughts before its words under, in the chat templates that know any."""
+
 TEXT_PARTS = ("text", "input_text", "output_text")
 """The types of a message's parts that are text, the last two in OpenAI's Responses."""
 
@@ -78,6 +86,8 @@ LABEL = "label"
 
 JUDGED = frozenset({"completion", *ANSWER})
 """What `label` speaks of."""
+
+_Rule = TypeVar("_Rule")
 
 _STRENGTH = {action: at for at, action in enumerate(Action)}
 
@@ -95,13 +105,15 @@ class _Place(NamedTuple):
 class Columns:
     """The RowFormat of named columns; each holds a text or a conversation.
 
-    roles: what becomes of whose words in a conversation, and of a column of plain text; no more
-        than the column allows. A role that isn't among them is left alone.
+    roles: what becomes of whose words where that was asked for, in a conversation and in a column
+        that holds one text. That goes for prompts, too; of what a preference rejects no more is
+        done than its column allows. Other roles get what `ROLES` says, at most what the column
+        allows, and those that it lacks are left alone.
     thresholds: from which toxicity on whose words are toxic, where not from the pipeline's.
     """
 
     actions: Mapping[str, Action]
-    roles: Mapping[str, Action] = field(default_factory=lambda: dict(ROLES))
+    roles: Mapping[str, Action] = field(default_factory=dict)
     thresholds: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -114,24 +126,51 @@ class Columns:
         return [*self.actions] if JUDGED.isdisjoint(self.actions) else [*self.actions, LABEL]
 
     def read(self, row: Mapping[str, Any], /) -> list[Passage]:
-        """The texts of every column that aren't to be left alone.
+        """The texts of every column that aren't to be left alone; null or no column is no text.
 
-        InputError where a column is missing or holds anything else.
+        InputError where a column holds anything else, or none that must have a text has one.
         """
+        self._require_text(row)
         passages: list[Passage] = []
-        for name, action in self.actions.items():
-            if name in JUDGED and _is_rejected(row):
-                # An unpaired preference: what it rejects must stay as bad as it is.
-                action = _weaker(action, Action.FLAG)
+        for name in self.actions:
+            is_rejected = name in JUDGED and _is_rejected(row)
             for place in _places(name, row):
-                allowed = action
-                if place.is_message or place.role == "text":
-                    allowed = _weaker(action, self.roles.get(place.role, Action.KEEP))
+                allowed = self._allowed(name, place)
+                if is_rejected:
+                    # An unpaired preference: what it rejects must stay as bad as it is.
+                    allowed = _weaker(allowed, Action.FLAG)
                 if allowed is not Action.KEEP:
                     path = pointer_of(*place.parts)
                     threshold = self.thresholds.get(place.role)
                     passages.append(Passage(path, place.role, place.text, allowed, threshold))
         return passages
+
+    def _allowed(self, name: str, place: _Place) -> Action:
+        """What may be done to a text of a column."""
+        action = self.actions[name]
+        asked = self.roles.get(place.role)
+        if asked is not None:
+            return asked if name in ASKED else _weaker(action, asked)
+        if place.is_message or place.role == "text":
+            return _weaker(action, ROLES.get(place.role, Action.KEEP))
+        return action
+
+    def _require_text(self, row: Mapping[str, Any]) -> None:
+        """Raise InputError where nothing is in a row but what stands beside a text."""
+        # A prompt without its answer is a broken row, an answer without a prompt is a text.
+        holders = [name for name in self.actions if name not in SCORED] or [*self.actions]
+        if any(row.get(name) is not None for name in holders):
+            return
+        name = holders[0]
+        if name not in row:
+            raise InputError(f"no column {name!r}")
+        raise InputError(f"expected a string or a list of messages in {name!r}, got null")
+
+    def speakers(self, row: Mapping[str, Any], /) -> Iterator[str]:
+        """The role of every text, of those that are left alone too."""
+        for name in self.actions:
+            for place in _places(name, row):
+                yield place.role
 
     def write(
         self, row: Mapping[str, Any], texts: Sequence[str | None], /
@@ -161,8 +200,8 @@ def _places(name: str, row: Mapping[str, Any]) -> Iterator[_Place]:
     if isinstance(value, str):
         yield _Place((name,), (SPEAKERS | ALPACA | ANSWER).get(name, "text"), value, False)
         return
-    if name not in row:
-        raise InputError(f"no column {name!r}")
+    if value is None:
+        return
     if not isinstance(value, list | tuple):
         raise InputError(
             f"expected a string or a list of messages in {name!r}, got {kind_of_value(value)}"
@@ -172,15 +211,17 @@ def _places(name: str, row: Mapping[str, Any]) -> Iterator[_Place]:
 
 
 def _message(parts: tuple[str | int, ...], message: Any) -> Iterator[_Place]:
-    """The texts of a message: its content, or those of its parts that are text."""
+    """The texts of a message: its thoughts, and its content or those of its parts that are text."""
     where = pointer_of(*parts)
     if not isinstance(message, Mapping):
         raise InputError(f"expected a message at {where}, got {kind_of_value(message)}")
     role_key, text_key = keys_of(message)
     if not role_key:
         raise InputError(f"a message without role and content, or from and value, at {where}")
-    role = str(message[role_key])
-    role = ALIASES.get(role.lower(), role.lower())
+    role = role_of(str(message[role_key]))
+    for key in THOUGHTS:
+        if isinstance(message.get(key), str):
+            yield _Place((*parts, key), role, message[key], True)
     content = message.get(text_key)
     if isinstance(content, str):
         yield _Place((*parts, text_key), role, content, True)
@@ -197,6 +238,23 @@ def _message(parts: tuple[str | int, ...], message: Any) -> Iterator[_Place]:
     elif content is not None:
         # Null is what stands beside tool calls.
         raise InputError(f"expected a string at {where}/{text_key}, got {kind_of_value(content)}")
+
+
+def role_of(name: str) -> str:
+    """The role that is called so, in data or by who says what becomes of its words."""
+    return ALIASES.get(name.lower(), name.lower())
+
+
+def by_role(given: Mapping[str, _Rule]) -> dict[str, _Rule]:
+    """What was said of roles by any of their names; ConfigError where one is named twice."""
+    names: dict[str, str] = {}
+    for name in given:
+        other = names.setdefault(role_of(name), name)
+        if other != name:
+            raise ConfigError(
+                f"roles: {other!r} and {name!r} are one role, {role_of(name)!r}: name it once"
+            )
+    return {role: given[name] for role, name in names.items()}
 
 
 def keys_of(message: Mapping[str, Any]) -> tuple[str, str]:

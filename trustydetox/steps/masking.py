@@ -255,7 +255,11 @@ class Terms:
 
 
 def load_words(path: Path) -> frozenset[str]:
-    """The terms of a file with one word or phrase a line; blank lines and `#` lines are skipped."""
+    """The terms of a file with one word or phrase a line; blank lines and comments are skipped.
+
+    A comment starts with a `#`, at the start of a line or after a space. ConfigError where there
+    is no term.
+    """
     try:
         lines = path.read_text("utf-8-sig").split("\n")
     except OSError as error:
@@ -264,9 +268,15 @@ def load_words(path: Path) -> frozenset[str]:
         raise ConfigError(
             f"the word list {path} isn't UTF-8 (at byte {error.start}): save it as UTF-8"
         ) from error
-    return frozenset(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+    terms = frozenset(term for line in lines if (term := _COMMENT.sub("", line).strip()))
+    if not terms:
+        raise ConfigError(
+            f"the word list {path} holds no word: expected one a line; without words leave it out"
+        )
+    return terms
 
 
+_COMMENT = re.compile(r"(?:^|\s)#.*")
 _PIECE = re.compile(r"\w+|[^\w\s]")
 _JOIN = re.compile(r"[^\S\n\r]*|[-/'’]")
 _EVEN = 1e-6  # the strength of a word that weighs nothing and goes all the same

@@ -274,6 +274,16 @@ def test_more_rows_than_a_window_stay_in_order() -> None:
             "for 'user', got 'mend'; known: drop, flag, keep, redact, rewrite",
             {"roles": {"user": "mend"}},
         ),
+        (
+            ConfigError,
+            "roles: expected a mapping such as {'user': 'rewrite'}, or 'user=rewrite', got list",
+            {"roles": ["user"]},
+        ),
+        (
+            ConfigError,
+            "'human' and 'user' are one role, 'user': name it once",
+            {"roles": {"human": "drop", "user": "drop"}},
+        ),
         (ConfigError, "threshold must be in", {"threshold": 2.0}),
     ],
 )
@@ -282,6 +292,20 @@ def test_a_wrong_setting_is_one_line_that_says_so(
 ) -> None:
     with pytest.raises(error, match=message):
         clean_dataset(plain(["you idiot"]), recipe=detoxifier(), **options)
+
+
+def test_roles_may_be_written_as_on_a_command_line() -> None:
+    cleaned = clean_dataset(plain(["you idiot"]), recipe=detoxifier(), roles="text=drop")
+    assert len(cleaned.dataset) == 0
+
+
+def test_a_role_that_no_text_had_is_a_warning() -> None:
+    said = "no text had the role 'usr'; did you mean 'user'"
+    with pytest.warns(UserWarning, match=said):
+        clean_dataset(plain(["fine"]), recipe=detoxifier(), roles={"usr": "rewrite"})
+    frame = pd.DataFrame({"text": ["fine"]})
+    with pytest.warns(UserWarning, match=said):
+        clean_dataset(frame, recipe=detoxifier(), roles={"usr": "rewrite"})
 
 
 def test_columns_without_a_text_are_named() -> None:

@@ -133,6 +133,20 @@ def test_a_prompt_is_scored_and_stays(tmp_path: Path) -> None:
     ]
 
 
+def test_an_empty_column_beside_the_text_costs_no_row_and_no_byte(tmp_path: Path) -> None:
+    rows = (
+        b'{"instruction": "say it", "input":"to me","output": "you idiot"}\n'
+        b'{"instruction": "say it", "input":null, "output": "fine"}\n'
+        b'{"instruction": "say it","output" : "an idiot", "n": 1.50}\n'
+    )
+    (tmp_path / "in.jsonl").write_bytes(rows)
+    counts = clean_file(tmp_path / "in.jsonl", tmp_path / "out.jsonl", detoxifier=detoxifier())
+    assert (counts.written, counts.quarantined, counts.texts) == (3, 0, 7)
+    assert (tmp_path / "out.jsonl").read_bytes() == rows.replace(b" idiot", b"")
+    revert_file(tmp_path / "out.jsonl.detox", tmp_path / "again.jsonl")
+    assert (tmp_path / "again.jsonl").read_bytes() == rows
+
+
 CHATS = (
     b'{"messages": [{"role": "user", "content": "you idiot"}, '
     b'{"content":"you moron,\\u00e9","role" : "assistant", "x": null}], "n": 1.50}\n'
@@ -160,6 +174,24 @@ def test_messages_are_mended_inside_their_row_and_all_else_keeps_its_bytes(tmp_p
     ]
     revert_file(tmp_path / "out.jsonl.detox", tmp_path / "again.jsonl")
     assert (tmp_path / "again.jsonl").read_bytes() == CHATS
+
+
+def test_thoughts_are_mended_in_place_and_come_back(tmp_path: Path) -> None:
+    rows = (
+        b'{"messages": [{"role": "assistant","thinking" : "you idiot","content": "fine"}]}\n'
+        b'{"messages": [{"reasoning_content": "an idiot", "role": "assistant", "content": null}]}\n'
+    )
+    (tmp_path / "in.jsonl").write_bytes(rows)
+    clean_file(tmp_path / "in.jsonl", tmp_path / "out.jsonl", detoxifier=detoxifier())
+    assert (tmp_path / "out.jsonl").read_bytes() == rows.replace(b" idiot", b"")
+    records = _objects(tmp_path / "out.jsonl.detox" / "records.jsonl")
+    assert [(one["field"], one["verdict"]) for one in records] == [
+        ("/messages/0/thinking", "rewritten"),
+        ("/messages/0/content", "clean"),
+        ("/messages/0/reasoning_content", "rewritten"),
+    ]
+    revert_file(tmp_path / "out.jsonl.detox", tmp_path / "again.jsonl")
+    assert (tmp_path / "again.jsonl").read_bytes() == rows
 
 
 @pytest.mark.parametrize("target", ["out.json", "out.parquet"])

@@ -122,6 +122,14 @@ def test_sharegpt_and_its_like_become_role_and_content(tmp_path: Path, who: str,
     }
 
 
+@pytest.mark.parametrize(("who", "what"), [("role", "content"), ("from", "value")])
+def test_thoughts_are_part_of_the_answer(tmp_path: Path, who: str, what: str) -> None:
+    answer = {who: "assistant", "thinking": "idiot", what: "hello"}
+    [pair], _ = pairs_in(tmp_path, [{"messages": [{who: "user", what: "hi"}, answer]}])
+    assert pair["chosen"] == [{**said("assistant", "hello"), "thinking": "person"}]
+    assert pair["rejected"] == [{**said("assistant", "hello"), "thinking": "idiot"}]
+
+
 @pytest.mark.parametrize(
     ("row", "options", "reason"),
     [

@@ -18,9 +18,16 @@ from trustydetox.corpus.choosing import Chosen, actions, choose
 from trustydetox.corpus.datasets.arrowrows import CleanedTable, DatasetReader
 from trustydetox.corpus.datasets.caching import Entry, cached
 from trustydetox.corpus.datasets.frames import FrameReader, with_edits
-from trustydetox.corpus.datasets.mending import Account, Edits, Outcome, mend, warn_of_bad_rows
+from trustydetox.corpus.datasets.mending import (
+    Account,
+    Edits,
+    Outcome,
+    mend,
+    warn_of_bad_rows,
+    warn_of_roles,
+)
 from trustydetox.corpus.datasets.streaming import stream_of
-from trustydetox.corpus.reading import NO_ROLES, PassageReader
+from trustydetox.corpus.reading import NO_ROLES, PassageReader, surprises
 from trustydetox.corpus.runs.counts import Counts
 from trustydetox.corpus.runs.folder import COPY, RunFolder, read_manifest, versions
 from trustydetox.corpus.runs.outputs import Digested, plain_errors
@@ -86,7 +93,7 @@ def clean_dataset(
     threshold: float | None = None,
     fallback: Fallback | None = None,
     fields: Sequence[str] = (),
-    roles: Mapping[str, str] = NO_ROLES,
+    roles: Mapping[str, str] | str = NO_ROLES,
     run: str | Path | None = None,
     fresh: bool = False,
 ) -> Cleaned:
@@ -106,9 +113,10 @@ def clean_dataset(
     fallback: None is the policy's or the recipe's; built-in recipes drop.
     fields: the columns to clean; without them TRL's, of which `prompt` and `rejected` are only
         scored, else the only one that holds text or conversations.
-    roles: role -> `rewrite`, `redact`, `drop`, `flag` or `keep`: what becomes of whose toxic
-        words in a conversation. Without it what the assistant says is rewritten, what the user
-        says is flagged.
+    roles: role -> `rewrite`, `redact`, `drop`, `flag` or `keep`, or the same as
+        `"user=rewrite,assistant=drop"`: what becomes of whose toxic
+        words, in conversations and in columns of one text. Without it what the assistant says is
+        rewritten, what the user says is flagged.
     run: a folder for records, report, quarantine and the rows as they came, like that of
         `trustydetox clean`; of a dictionary, a folder with one for each split. Datasets only.
     fresh: clean anew, whatever the cache holds, and replace a finished run in `run`.
@@ -126,7 +134,7 @@ def clean_with(
     dataset: Any,
     *,
     fields: Sequence[str] = (),
-    roles: Mapping[str, str] = NO_ROLES,
+    roles: Mapping[str, str] | str = NO_ROLES,
     run: str | Path | None = None,
     fresh: bool = False,
 ) -> Cleaned:
@@ -186,10 +194,10 @@ def _clean_frame(frame: Any, job: _Job) -> Cleaned:
     _require_no_run(job, "a data frame: Dataset.from_pandas makes a Dataset of it")
     account = Account(job.chosen.recipe)
     edits: list[Edits | None] = []
-    for window in PassageReader(
-        FrameReader(frame, job.fields), job.fields, job.roles, job.thresholds
-    ):
+    passages = PassageReader(FrameReader(frame, job.fields), job.fields, job.roles, job.thresholds)
+    for window in passages:
         edits += mend(window, job.chosen.detoxifier, account)
+    warn_of_roles(surprises(job.roles, passages.heard))
     outcome = account.outcome
     return Cleaned(with_edits(frame, edits), lambda: outcome, {})
 
@@ -253,6 +261,7 @@ def _clean_into(entry: Entry, dataset: Any, job: _Job, fingerprint: str) -> None
                 if window:
                     edits = mend(window, job.chosen.detoxifier, account)
                     table.add([found.row for found in window], edits)
+        warn_of_roles(surprises(job.roles, passages.heard))
         outcome = account.outcome
         if folder is not None and original is not None:
             plan["fingerprint"] = fingerprint

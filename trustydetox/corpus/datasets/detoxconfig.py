@@ -46,8 +46,8 @@ class DetoxConfig:
     detox_roles: str = field(
         default="",
         metadata={
-            "help": "ROLE=ACTION,…: what becomes of whose toxic words in a conversation: rewrite, "
-            "redact, drop, flag or keep."
+            "help": "ROLE=ACTION,…: what becomes of whose toxic words, in conversations and plain "
+            "columns: rewrite, redact, drop, flag or keep."
         },
     )
     detox_run: str | None = field(

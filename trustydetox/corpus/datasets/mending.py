@@ -162,6 +162,12 @@ def settle(
     return settled
 
 
+def warn_of_roles(lines: Sequence[str]) -> None:
+    """Say what may surprise about the roles of a dataset that was read to its end."""
+    for line in lines:
+        warnings.warn(line, stacklevel=3)
+
+
 def warn_of_bad_rows(quarantined: Mapping[int, str]) -> None:
     """Say that rows were left out because they can't be read, unless none was."""
     for row, reason in quarantined.items():

@@ -93,7 +93,7 @@ def stream_of(
     columns = _columns(dataset, fields)
     stream = Stream(
         chosen,
-        replace(columns, roles={**columns.roles, **roles}, thresholds=thresholds),
+        replace(columns, roles=roles, thresholds=thresholds),
         Account(chosen.recipe),
     )
     cleaned = dataset.map(

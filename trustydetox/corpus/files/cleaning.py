@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -16,7 +17,7 @@ from trustydetox.corpus.files.opening import Inputs
 from trustydetox.corpus.files.pieces import WHOLE, Books, Share, answered, cut
 from trustydetox.corpus.files.settling import Journal, Observe
 from trustydetox.corpus.pacing import Pace, Progress
-from trustydetox.corpus.reading import NO_ROLES, NO_THRESHOLDS
+from trustydetox.corpus.reading import NO_ROLES, NO_THRESHOLDS, surprises
 from trustydetox.corpus.runs.counts import Counts
 from trustydetox.corpus.runs.folder import RunFolder, SharedRun, finished_run, run_folder
 from trustydetox.corpus.runs.outputs import plain_errors
@@ -48,6 +49,7 @@ def clean_file(
     progress: Progress | None = None,
     documents: Documents | None = None,
     card: Card | None = None,
+    say: Callable[[str], object] = warnings.warn,
     max_row_bytes: int = MAX_ROW_BYTES,
     shard_rows: int = SHARD_ROWS,
     share: Share = WHOLE,
@@ -66,8 +68,9 @@ def clean_file(
     detoxifier: the pipeline, for this process to run, or an engine that runs it elsewhere.
     fields: the columns to clean; without them TRL's, of which `prompt` and `rejected` are only
         scored, else the only one that holds text or conversations.
-    roles: what becomes of whose toxic words in a conversation. Without them what the assistant
-        says is rewritten, what the user says is flagged, all else is kept unread.
+    roles: what becomes of whose toxic words, in conversations and in columns of one text. Without
+        them what the assistant says is rewritten, what the user says is flagged, and in
+        conversations all else is kept unread.
     thresholds: from which toxicity on whose words are toxic, where not from the pipeline's.
     run: the run folder, `DESTINATION.detox` unless given; standard output needs one.
     fresh: start over, and replace a run in that folder whatever its settings.
@@ -80,6 +83,7 @@ def clean_file(
     documents: told the counts at the end, gives more files of the run folder as name -> text.
     card: of several files, gives the README.md of the output, from that of the input (or `""`),
         the counts, and those of each file by its name.
+    say: told at the end what may surprise: roles that no text had, or that nothing is known of.
     shard_rows: rows after which a shard ends, if it isn't large enough before.
     share: of the run's shards those to do, where several processes do some each on one file
         system. They write no output, and each gives the counts of its own rows; the same call
@@ -148,6 +152,8 @@ def clean_file(
         outputs.end()
         inputs.require_readable()
         counts = Counts(**journal.tally)
+        for line in surprises(roles, inputs.heard):
+            say(line)
         if folder is None:
             return counts
         inputs.require_unchanged()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -43,6 +44,7 @@ class Inputs:
     InputError before anything is made of it. One of several that can't be read has a fault.
 
     keeps_bytes: as in `Source`, for standard input.
+    heard: as in `PassageReader`, of the files that were read so far.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Inputs:
         self._max_row_bytes = max_row_bytes
         self._window_rows = window_rows
         self._sources = [Source(one.source, keeps_bytes=keeps_bytes) for one in members]
+        self.heard = Counter[str]()
         self._open: list[Reader] = []
         self._faults: list[str] = []
         self._readable = 0
@@ -139,6 +142,7 @@ class Inputs:
                 self._thresholds,
                 is_whole=len(tables) > 1,
                 window_rows=self._window_rows,
+                heard=self.heard,
             )
         except InputError as error:
             if reader is not None:

@@ -19,7 +19,7 @@ from trustydetox.errors import ConfigError, ConflictError, InputError
 from trustydetox.records import Verdict
 from trustydetox.report import Entry, read_records
 from trustydetox.rows import Row, format_of, open_reader
-from trustydetox.rows.columns import ALIASES, ALPACA, SCORED, keys_of
+from trustydetox.rows.columns import ALPACA, SCORED, THOUGHTS, keys_of, role_of
 from trustydetox.rows.jsonvalues import encode_row
 from trustydetox.rows.pointers import parts_of, replaced
 
@@ -172,11 +172,11 @@ def _shared(one: str, other: str) -> int:
 def _as_chatml(message: Mapping[str, Any]) -> dict[str, Any]:
     """A message with `role` and `content`, its role by the name that chat templates know."""
     role_key, text_key = keys_of(message)
-    role = str(message[role_key]).lower()
-    role = ALIASES.get(role, role)
+    role = role_of(str(message[role_key]))
     if text_key == "content":
         return {**message, "role": role}
-    return {"role": role, "content": message[text_key]}
+    thoughts = {key: message[key] for key in THOUGHTS if key in message}
+    return {"role": role, **thoughts, "content": message[text_key]}
 
 
 def _decoded(row: Mapping[str, Any], entries: Iterable[Entry]) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from trustydetox.corpus.engines.batching import try_all
 from trustydetox.corpus.engines.engine import JOB_TASKS
 from trustydetox.corpus.files.inputs import files_of, is_many
 from trustydetox.corpus.pacing import Pace, Progress
-from trustydetox.corpus.reading import NO_ROLES, PassageReader
+from trustydetox.corpus.reading import NO_ROLES, PassageReader, surprises
 from trustydetox.corpus.runs.recordlines import found_object
 from trustydetox.detoxifier import Detoxifier, Found
 from trustydetox.errors import InputError
@@ -27,6 +29,7 @@ def scan_file(
     roles: Mapping[str, Action] = NO_ROLES,
     max_row_bytes: int = MAX_ROW_BYTES,
     progress: Progress | None = None,
+    say: Callable[[str], object] = warnings.warn,
 ) -> Iterator[dict[str, Any]]:
     """One object per text, in order: `row`, `field`, `toxicity`, `toxic`, `by_label`, `spans`.
 
@@ -36,20 +39,36 @@ def scan_file(
     read gives an `error`.
 
     progress: told (rows done, share of the input done or None) now and then.
+    say: told at the end what may surprise: roles that no text had, or that nothing is known of.
     """
+    heard = Counter[str]()
     source = os.fspath(source)
 
     def opened(path: str) -> tuple[Reader, PassageReader]:
         reader = open_reader(path, max_row_bytes=max_row_bytes)
         try:
-            return reader, PassageReader(reader, fields, roles)
+            return reader, PassageReader(reader, fields, roles, heard=heard)
         except BaseException:
             reader.close()
             raise
 
     if not is_many(source):
-        return _scanned(*opened(source), detoxifier, progress)
-    return _scanned_each(files_of(source), opened, detoxifier, progress)
+        found = _scanned(*opened(source), detoxifier, progress)
+    else:
+        found = _scanned_each(files_of(source), opened, detoxifier, progress)
+    return _ended(found, roles, heard, say)
+
+
+def _ended(
+    found: Iterator[dict[str, Any]],
+    roles: Mapping[str, Action],
+    heard: Mapping[str, int],
+    say: Callable[[str], object],
+) -> Iterator[dict[str, Any]]:
+    """What was found, and behind the last what there is to say of roles."""
+    yield from found
+    for line in surprises(roles, heard):
+        say(line)
 
 
 def _scanned_each(
