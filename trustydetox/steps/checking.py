@@ -15,7 +15,8 @@ from trustydetox.steps.holes import dangling
 from trustydetox.steps.labels import labels_in
 from trustydetox.steps.phrasing import in_other_words
 from trustydetox.steps.sentences import LONG, said_in
-from trustydetox.steps.sparing import HANDLE, contexts
+from trustydetox.steps.snippets import HANDLE
+from trustydetox.steps.sparing import contexts
 from trustydetox.steps.viewing import KnownWords, View
 
 
