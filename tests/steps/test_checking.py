@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -175,6 +176,33 @@ def test_a_disguised_word_that_came_in_is_seen_in_the_detection_view() -> None:
         ("2-5 men", "men", "people", 0),
         ("the moron lost her bag", "the moron", "he", 1),
         ("he and the moron", "the moron", "herself", 1),
+        ("kill the bug.", "bug", "poor", 1),
+        ("kill the bug.", "bug", "sick people", 1),
+        ("the bug is dumb", "bug", "Elderly", 1),
+        ("the bug wall", "bug", "old", 0),
+        ("the poor, the moron", "the moron", "the poor", 0),
+        # Signs that a program reads; but a quotation of prose may go.
+        ("| a | dumb b |", "a | dumb", "a", 1),
+        ("a\tdumb\tb", "dumb\t", "", 1),
+        ('{"a": "dumb", "b": 1}', '"dumb", ', "", 1),
+        ("x = y and z = dumb", "= dumb", "", 1),
+        (r"a\dumb\b", "dumb\\", "", 1),
+        ("a dumb b", "dumb", "<b>", 2),
+        ('the word "dumb" is old', '"dumb" ', "", 0),
+        ('say "dumb", and', '"dumb"', "it", 0),
+        ("the dumb(x) way", "dumb(x) ", "", 0),
+        # Nor is anything left empty.
+        ("call f(dumb) now", "dumb", "", 1),
+        ("a [dumb] b", "dumb", " ", 1),
+        ('the "dumb" b', "dumb", "", 1),
+        ("x = dumb", "dumb", "", 1),
+        ("<b class=dumb>", "dumb", "", 1),
+        ("| dumb | b |", "dumb ", "", 1),
+        ("dumb\ta\tb", "dumb", "", 1),
+        ("a\tdumb\tb", "dumb", " ", 1),
+        ("a\tdumb\nb", "dumb", "", 1),
+        ("\tdumb a", "dumb ", "", 0),
+        ("f() is dumb", "dumb", "bad", 0),
     ],
 )
 def test_numbers_addresses_and_negations_that_went_or_came_are_counted(
@@ -190,7 +218,16 @@ def test_only_what_an_edit_left_dangling_counts() -> None:
     assert finding(Whole(), rewritten("You idiot are the.", ("idiot ", ""))).passed
     assert finding(Whole(), rewritten("You are an idiot.", ("an idiot", "wrong"))).value == 0.0
     assert not finding(Whole(), rewritten('You are "dumb".', ('"dumb', ""))).passed
+    assert not finding(Whole(), rewritten("You are dumb\tno", ("dumb", ""))).passed
     assert finding(Whole(), rewritten('"You are dumb', ("dumb", "wrong"))).passed
+
+
+@pytest.mark.parametrize("unit", ["= ", '": "', "| ", "\t ", "( ", "the poor ", " "])
+def test_facts_of_a_long_text_take_bounded_time(unit: str) -> None:
+    text = "=" + unit * (100_000 // len(unit)) + "dumb"
+    started = time.process_time()
+    assert finding(FactsKept(), rewritten(text, ("dumb", "bad"))).passed
+    assert time.process_time() - started < 3.0
 
 
 def test_facts_of_an_unedited_text_are_kept() -> None:

@@ -239,6 +239,8 @@ def test_a_neighbour_of_a_neighbour_goes_only_with_the_one_between() -> None:
         ("a - b, well-known", (0, 1, 2, 2, 2)),
         ("_a_ snake_case", (1, 2, 3, 4)),
         ("fool&#8230; & b", (0, 1, 2, 2)),
+        ("you\tfool go", (0, 1, 1)),
+        ("fool \U0001f621\U0001f621 \u2764\ufe0f go", (0, 1, 2, 3, 4, 5)),
     ],
 )
 def test_lines_and_marks_part_a_text_into_stretches(text: str, stretch: tuple[int, ...]) -> None:

@@ -103,6 +103,23 @@ def deleted(text: str) -> str:
         ("the <idiot>'s car", "the car"),
         ("one\r\n<idiot>\r\ntwo", "one\r\ntwo"),  # no empty line
         ("the <damn>\nnext", "the\nnext"),
+        ("a\tyou <idiot>\tb", "a\tyou\tb"),  # a column stays, and its line
+        ("<idiot>\tb", "\tb"),
+        ("a\t<idiot>\nb", "a\t\nb"),
+        ("a\t<Idiot>, go", "a\tGo"),
+        ("the <stupid>,\n<dumb> man", "the,\nman"),
+        ("<Idiot>, ls -la lists", "ls -la lists"),  # nor for what is no word
+        ("<Idiot>, rm --all", "rm --all"),
+        ("<Idiot>, x + y", "x + y"),
+        ("<Idiot>, x is 3", "x is 3"),
+        ("<Idiot>, name = 3", "name = 3"),
+        ("<Idiot>, name += 3", "name += 3"),
+        ("<Idiot>, foo(x) is", "foo(x) is"),
+        ("<Idiot>, xy^2 is", "xy^2 is"),
+        ("<Idiot>, python3 is", "python3 is"),
+        ("<Idiot>, a_b is", "a_b is"),
+        ("<Idiot>, i - a man - go", "I - a man - go"),
+        ("<Idiot>, y'all (you) go", "Y'all (you) go"),
         ("  <idiot> x", "  x"),  # indentation stays
         ("a  <stupid>  c", "a  c"),  # as many spaces as before it
         ("ok?! <Damn>... ok", "ok?! Ok"),

@@ -46,7 +46,8 @@ def masked(text: str, masker: Threshold | None = None) -> list[str]:
     [
         ("That idiot, go away!", ["idiot"]),  # the comma stays
         ("That stupid idiot!", ["stupid idiot"]),  # joined over a space
-        ("stupid  \t idiot", ["stupid  \t idiot"]),
+        ("stupid  \u2009 idiot", ["stupid  \u2009 idiot"]),
+        ("stupid\tidiot", ["stupid", "idiot"]),  # a tab ends a column
         ("stupid\nidiot", ["stupid", "idiot"]),  # a line break parts
         ("stupid, idiot", ["stupid", "idiot"]),  # so does a comma
         ('"idiot" (stupid) *moron*', ["idiot", "stupid", "moron"]),

@@ -15,7 +15,8 @@ from trustydetox.steps.holes import dangling
 from trustydetox.steps.labels import labels_in
 from trustydetox.steps.phrasing import in_other_words
 from trustydetox.steps.sentences import LONG, said_in
-from trustydetox.steps.sparing import HANDLE, contexts
+from trustydetox.steps.snippets import HANDLE
+from trustydetox.steps.sparing import contexts
 from trustydetox.steps.viewing import KnownWords, View
 
 
@@ -82,9 +83,10 @@ class FactsKept:
     Facts are numbers with their units, addresses, users' names, code between backticks, words that
     deny (`don't` and `do not` deny alike), words that limit (`must`, `might`) and plain praise or
     assent, which in place of an insult turns what was said into its opposite. So are the labels of
-    a transcript. Nor may the edits be the first to say that anybody is a he or a she, or of which
-    group of people, but for a man or a girl, or bring thanks, a yes or any other praise. Digits
-    inside a word aren't a number.
+    a transcript, and signs that a program reads (`|`, `=`, braces, tabs and such), of which no edit
+    may leave a pair or an assignment empty. Nor may the edits be the first to say that anybody is a
+    he or a she, or of which group of people (`the poor` are one), but for a man or a girl, or bring
+    thanks, a yes or any other praise. Digits inside a word aren't a number.
     """
 
     name: str = "facts-kept"
@@ -100,7 +102,8 @@ class FactsKept:
         invented = _claims(rewrite.text) - _claims(rewrite.original)
         praise = _praise(rewrite.text) - _praise(rewrite.original)
         changed = (before - after).total() + (after - before).total()
-        return changed + len(invented) + praise.total()
+        emptied = max(0, _emptied(rewrite.text) - _emptied(rewrite.original))
+        return changed + emptied + len(invented) + praise.total()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,7 @@ class Whole:
     def check(self, rewrites: Sequence[Rewrite], /) -> list[Finding]:
         """The value is a count."""
         return [
-            _count(self.name, max(0, dangling(rewrite.text) - dangling(rewrite.original)))
+            _count(self.name, max(0, _dangling(rewrite.text) - _dangling(rewrite.original)))
             for rewrite in rewrites
         ]
 
@@ -186,6 +189,10 @@ def _changed(original: str, text: str) -> float:
     return max(went - (0 < came < went), came - 1) / max(1, before.total())
 
 
+def _dangling(text: str) -> int:
+    return dangling(text.replace("\t", "\n"))  # a column ends as a line does
+
+
 def _count(name: str, value: int) -> Finding:
     return Finding(name, value < 1, float(value), 1.0)
 
@@ -242,14 +249,37 @@ def _claims(text: str) -> set[str]:
     return {
         *("she" if match["she"] else "he" for match in _PRONOUN.finditer(text)),
         *({group.casefold().removesuffix("s") for group in groups} - _OF_A_GENDER),
+        *(match[1].casefold() for match in _THE_POOR.finditer(text)),
     }
+
+
+def _emptied(text: str) -> int:
+    """How many brackets, quotation marks, cells and assignments hold nothing."""
+    return sum(1 for _ in _NOTHING.finditer(text))
 
 
 def _praise(text: str) -> Counter[str]:
     return Counter(match[0].casefold() for match in _PRAISE.finditer(text))
 
 
+# Signs that a program reads: a column, a tag or a value goes with any of them. A quotation mark is
+# one beside another.
+_SIGN = r"[={\[:][^\S\n]?\"|\"(?:[:}\]]|,[^\S\n]*\")|[|={}\[\]<>\\\t]"
+_NOTHING = re.compile(
+    r"\(\s*\)|\[\s*\]|\{\s*\}|\"\"|''|=[^\S\n]*(?=>|$)|\|[^\S\n]*(?=\|)"
+    r"|(?:^|\t)[^\S\n\t]*(?=\t)|\t[^\S\n\t]*$",
+    re.MULTILINE,
+)
 _OF_A_GENDER = frozenset("boy girl lady ladie man men woman women male female".split())
+# Where no noun follows that isn't people.
+_THE_POOR = re.compile(
+    r"\bthe (poor|poorest|rich|richest|sick|ill|disabled|handicapped|old|elderly|aged|young|weak"
+    r"|weakest|blind|deaf|mute|homeless|needy|hungry|jobless|unemployed|insane|mad|dead|dying"
+    r"|injured|wounded|obese|fat|uneducated|illiterate|underprivileged|vulnerable|powerless|masses)"
+    r"(?=[^\S\n]*(?:[.,;:!?)\n\"”]|\Z)|[^\S\n]+(?:people|folks?|men|women|guys|is|are|was|were|will|would|can|could|should|must"
+    r"|do|does|did|don['’]t|have|had|and|or|but|who|that|in|on|of|to|from|by|at|with|for|as)\b)",
+    re.IGNORECASE,
+)
 _PRONOUN = re.compile(r"\b(?:he|him|his|himself|(?P<she>she|her|hers|herself))\b", re.IGNORECASE)
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
 # Further praise than `_FACT` has, which an edit may take out: it often goes with an insult.
@@ -279,6 +309,6 @@ _FACT = re.compile(
     r"|intelligent|clever|brilliant|honest|brave|courageous|amazing|awesome|loves?|loved|agree[ds]?|underst(?:ands?|ood))\b"
     r"|(?P<negation>\b(?:not|no|never|none|nobody|nothing|nowhere|neither|nor|without|cannot"
     r"|(?:\w+n ?['’]t|(?:ai|ca|wo|do|does|did|is|are|was|were|has|have|had|should|would|could)nt))"
-    r"\b)",
+    r"\b)|" + _SIGN,
     re.IGNORECASE,
 )

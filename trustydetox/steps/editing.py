@@ -60,9 +60,9 @@ class Passage:
     words: where they are in the text; signs are words too.
     pieces: ids of each word's pieces, of its plain form where it is disguised.
     must_go: whether a masked span touches the word.
-    stretch: number of the stretch of a line that the word is in; marks of lines, quotations
-        and markup, character references, and words that a rule spares, are each one of their own:
-        no edit takes them along.
+    stretch: number of the stretch of a line or column that the word is in; marks of lines,
+        quotations and markup, character references, pictures, and words that a rule spares, are
+        each one of their own: no edit takes them along.
     """
 
     words: tuple[Span, ...]
@@ -175,7 +175,7 @@ def _stretches(text: str, words: Sequence[Span], stays: Sequence[bool]) -> Itera
     was_apart = False
     for word, is_spared in zip(words, stays, strict=True):
         is_apart = is_spared or _APART.fullmatch(text, word.start, word.end) is not None
-        if is_apart or was_apart or "\n" in text[end : word.start]:
+        if is_apart or was_apart or _BREAK.search(text, end, word.start):
             number += 1
         yield number
         end, was_apart = word.end, is_apart
@@ -445,11 +445,14 @@ class TagAndEdit:
         """Each run of changed words with what comes in its place.
 
         Where something comes, the sign behind the run stays: it parts what comes from the rest. So
-        does the sign that ends a sentence of which something stays, and the break between lines.
+        does the sign that ends a sentence of which something stays, and the break between lines or
+        columns.
         """
         goes_on = False  # whether a word of the sentence stands before the run
         words = draft.passage.words
-        breaks = ("\n" in text[one.end : other.start] for one, other in pairwise(words))
+        breaks = (
+            _BREAK.search(text, one.end, other.start) is not None for one, other in pairwise(words)
+        )
         placed = zip(draft.places(), accumulate(breaks, initial=False), strict=True)
         for (is_kept, _), group in groupby(placed, key=lambda each: (each[0][1] == KEEP, each[1])):
             run = [place for place, _ in group]
@@ -478,7 +481,11 @@ _FRAGMENT = re.compile(
     r"un|ll|ve|re|th|st|nd|rd|ed|ain|don|(?:is|did|does|was|were|are|could|would|should|has|have|had)n"
     r"|[b-hj-tv-z]"
 )
-_APART = re.compile(r"[<>\[\](){}/\\`*_#|~=+\-–—\"“”«»]|&#?\w+;")
+# Signs, and pictures with what joins and varies them.
+_APART = re.compile(
+    r"[<>\[\](){}/\\`*_#|~=+\-–—\"“”«»\u200d\u2600-\u27bf\ufe0f\U0001f000-\U0001faff]|&#?\w+;"
+)
+_BREAK = re.compile(r"[\n\t]")
 _LONE_I = re.compile(r"\bi\b")
 
 

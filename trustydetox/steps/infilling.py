@@ -190,7 +190,7 @@ _ARTICLE = re.compile(r"\ban?(\s+)(\w+)")
 _AFTER_ARTICLE = re.compile(r"\s*(?:[*_\"“‘]|<[A-Za-z]\w*>)*([\w'’]+)")
 
 _SPACE = re.compile(r"\s")
-_LINE = "\r\n"
+_LINE = "\r\n\t"  # a tab ends a column
 _STOPS = ".!?…"
 _COMMAS = ",;:"
 _OPENING = "([{“‘«"
@@ -210,7 +210,9 @@ _PLAIN = frozenset("foolish ignorant mean naive rude unkind unwise wrong".split(
 # `more` of a quality rather than of things.
 _ENDS_MORE = re.compile(r"[^\S\n]*(?:[.,;!?)\n]|\Z|(?:than|every|now)\b)")
 _COMMA_INSIDE = re.compile(r"(?<=\w),[\"'’”](?=\s)")
-_BETWEEN = re.compile(r"\s*+(?:(?:,\s*+)?(?:and|or|&)|,)\s*+", re.IGNORECASE)
+_BETWEEN = re.compile(
+    r"[^\S\r\n\t]*+(?:(?:,[^\S\r\n\t]*+)?(?:and|or|&)|,)[^\S\r\n\t]*+", re.IGNORECASE
+)
 # Spoken with a vowel first though not written so, and the other way round.
 _SILENT_H = ("hour", "honest", "honor", "honour", "heir")
 _SPOKEN_Y = re.compile(
@@ -331,7 +333,7 @@ class _Draft:
         if after and before + after in _PAIRS:
             self._put(left, left + 1)
             return right, right + 1
-        if inline and after and after in _LINE:
+        if inline and after and after in "\r\n" and before != "\t":
             return right, right + 1
         if (
             tight
@@ -451,7 +453,11 @@ _APOSTROPHE = re.compile(r"(?:(?<=s)|(?<=[a-z]in))['’](?=[^\S\n]\w)", re.IGNOR
 _CLOSES = re.compile(rf"[{re.escape(_CLOSING)}]|</|(?!['’]s\b)([\"'*_])\1{{0,3}}+(?![^\W_])")
 _FAR = 200  # characters in which the start of a quotation is sought
 _QUOTES = re.compile(r"(?<!\w)['‘](?=\w)")
-_PLAIN_WORD = re.compile(r"[a-z]+(?:['’][a-z]+)*(?![\w@/:]|[.\-_]\w)")
+# No letter of a formula, no command, nothing that is given a value or called.
+_PLAIN_WORD = re.compile(
+    r"(?:[ai]|[a-z]{2,}|[a-z](?=['’]))(?:['’][a-z]+)*+"
+    r"(?![\w@/:(^]|['’]\w|[.\-_]\w|[^\S\n]-{1,2}\w|[^\S\n]?[+*]?=|[^\S\n]?\+)"
+)
 
 
 def _is_gap(character: str) -> bool:

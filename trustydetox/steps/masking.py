@@ -278,7 +278,7 @@ def load_words(path: Path) -> frozenset[str]:
 
 _COMMENT = re.compile(r"(?:^|\s)#.*")
 _PIECE = re.compile(r"\w+|[^\w\s]")
-_JOIN = re.compile(r"[^\S\n\r]*|[-/'’]")
+_JOIN = re.compile(r"[^\S\n\r\t]*|[-/'’]")
 _EVEN = 1e-6  # the strength of a word that weighs nothing and goes all the same
 # Closed classes of English: nothing toxic is said by one of these, whatever it weighs.
 _HOLLOW = frozenset(
@@ -291,8 +291,8 @@ _HOLLOW = frozenset(
 )
 _CONTRACTED = re.compile(r"(?:n't|'(?:re|s|ll|ve|d|m))\Z")  # behind one of them
 # `you` between a sign and a span, and a sign behind the span.
-_YOU = re.compile(r"(?:\A|[,;.!?\n])[^\S\n]*(?P<you>you)[^\S\n]+\Z", re.IGNORECASE)
-_SIGN = re.compile(r"[^\S\n]*(?:[,.!?\n]|\Z)")
+_YOU = re.compile(r"(?:\A|[,;.!?\n\t])[^\S\n\t]*(?P<you>you)[^\S\n\t]+\Z", re.IGNORECASE)
+_SIGN = re.compile(r"[^\S\n\t]*(?:[,.!?\n\t]|\Z)")
 _NEAR = 12  # characters in which such a `you` is sought
 # Signs that stand for letters: never taken for punctuation at the end of a word.
 _LETTERLIKE = frozenset("@#*%&")

@@ -22,31 +22,11 @@ from trustydetox.records import Attribution, MaskedText, Veto
 from trustydetox.roles import Masker, SparingMasker, SteadyMasker
 from trustydetox.spans import Span
 from trustydetox.steps.masking import Terms, is_hollow
+from trustydetox.steps.snippets import snippets_in
 
 _QUOTED = re.compile(
     r"“[^“”\n]+”|«[^«»\n]+»|(?<!\w)\"[^\"\n]+\"(?!\w)"
     r"|(?<!\w)(?:'\w+(?: \w+){0,3}'|‘\w+(?: \w+){0,3}’)(?!\w)"
-)
-HANDLE = r"(?<!\w)@(?-i:(?<=\bRT @)\w+|\w*(?:[a-z][A-Z]|_)\w*)"
-"""A user's name that is no disguised word, as `@sshole` is."""
-
-_STATEMENT = (
-    r"^[ \t]*(?:(?:const|let|var) +[\w{}\[\], ]+="
-    r"|(?:async +)?(?:def|function|fn|func) +\w+ *\(|class +\w+ *[({:]"
-    r"|from +[\w.]+ +import +\w|import +[\w.{*]+[^.!?\n]*$|#include\b"
-    r"|(?:el)?if +[\w.]*\w\(.*\) *[:{]|return +[\w.\"']+;"
-    r"|\w+(?:\.\w+)+\(.*\)$|[\w.]*\w\(.*\);$|[\w.]+ *= *[^\s=].*;$).*"
-)
-"""A line that opens as a statement of a programming language does."""
-
-_CODE = re.compile(
-    r"```.*?```|`[^`\n]+`|\b(?:https?://|www\.)\S+|(?-s:"
-    + _STATEMENT
-    + ")|"
-    + HANDLE
-    # Behind no such sign: else a long run of them is tried from each of its places.
-    + r"|(?<![\w.+-])[\w.+-]+@[\w-]+\.\w[\w.]*",
-    re.DOTALL | re.MULTILINE,
 )
 # A run of capitalised words and initials that begins with no pronoun, article or the like.
 _NAMES = re.compile(
@@ -75,8 +55,9 @@ class Sparing:
         guillemets), `names` (of people, where such a word is an insult elsewhere), `homonyms` (set
         terms in which it is none: a garbage truck, jerk chicken),
         `counter-speech` (a sentence that objects to a word), `medical` and `legal` (terms of the
-        trade), `code` (fences, backticks, lines that open as statements do, addresses, users' names
-        behind `@`).
+        trade), `code` (see `trustydetox.steps.snippets`: fences, backticks, statements and what is
+        indented behind them, names with an underscore, tags, paths, addresses, keys and single
+        words of JSON, tables and settings, users' names behind `@`).
     """
 
     masker: Masker
@@ -149,7 +130,7 @@ def contexts() -> Mapping[str, Callable[[str], list[Span]]]:
         "counter-speech": partial(_objecting, objections),
         "names": partial(_named, namesakes),
         "quotation": partial(_matches, _QUOTED),
-        "code": partial(_matches, _CODE),
+        "code": snippets_in,
     }
 
 
