@@ -11,6 +11,7 @@ from trustydetox.steps.holes import dangling
     ("text", "count"),
     [
         ("you are an", 1),
+        ("You please, give that back. Give it back, if you please.", 1),
         ("They are all a bad person. You are a bad person.", 1),
         ("Absolute. It is complete. In total.", 1),
         ("Don't be such a girl about it", 1),

@@ -140,6 +140,19 @@ def test_what_the_inner_masker_let_stand_stays_a_veto() -> None:
     assert vetoes == (Veto(Span(0, 4), "allow-list"), Veto(Span(6, 9), "code"))
 
 
+def test_what_only_kept_words_outweigh_is_masked() -> None:
+    inner = Threshold(threshold=0.9, floor=0.5)
+    text = "gay `idiot` fool"
+    units = (Span(0, 3), Span(5, 10), Span(12, 16))
+    weights = Attribution(text, units, (0.1, 0.95, 0.6))
+    found = Sparing(masker=inner, spare=("code", "identity-terms")).mask(weights)
+    assert [span.of(text) for span in found.masked] == ["fool"]
+    assert found.vetoes == (Veto(Span(5, 10), "code"),)
+    # Beside a word for people nothing is sought: it may be all that weighs.
+    weights = Attribution(text, units, (0.95, 0.1, 0.6))
+    assert not Sparing(masker=inner, spare=("code", "identity-terms")).mask(weights).masked
+
+
 def test_a_phrase_is_cut_by_one_context_after_the_other() -> None:
     text = "dumb `x`bad gay fool"
     assert masked(text, text, spare=("code", "identity-terms")) == (

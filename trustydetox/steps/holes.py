@@ -143,6 +143,8 @@ _RULES = (
     rf"(?:absolute|complete|total|utter)(?={_GAP}(?:{_COMMON}){_ENDS})",
     rf"like(?={_GAP}(?:{_COMMON}){_ENDS})",
     rf"looks?(?={_GAP}an?{_GAP}(?:{_COMMON}){_BORDER})",
+    # You please, give that back.
+    rf"(?<!if )you(?={_GAP}please{_ENDS})",
     # They are a bad person. | Absolute.
     rf"(?:(?:they|we)(?:['’]re|{_GAP}are)(?:{_GAP}all)?|you(?:['’]re|{_GAP}are){_GAP}all)"
     rf"(?={_GAP}an?{_GAP}(?:{_COMMON}){_GAP}person{_BORDER})",

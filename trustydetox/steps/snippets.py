@@ -32,7 +32,8 @@ _STATEMENT = (
     # x = 1, but not `Trump = liar`
     r"|(?!(?:you|u|he|she|they|we|me|us|him|her|it)\b)[a-z_][\w.\[\]]*+ *= *"
     r"(?:[-\d.]+|True|False|None|true|false|null|\"[^\"\n]*\"|'[^'\n]*'|[\[{].*[\]}])[ \t]*$"
-    r"|export +\w+=\S"
+    r"|export +\w+=\S|lambda +\w+(?: *, *\w+)*: *\S|\w+ +\w+ *= *[^\s=].*;$"
+    r"|(?:(?:public|private|protected|static|final|abstract) +)+(?:class|interface|void|int) +\w+"
     # for x in y: | while x < 3: | if (x) {
     r"|for +\w+(?: *, *\w+)* +in +[\w.]+(?:\(.*\)|\[.*\])? *:"
     r"|(?:while|if|elif) +(?:not +)?[\w.]+ *(?:[=!<>]=|[<>%]) *[-\w.\"'\[\](){}][^,\n]*[:{]"
@@ -52,7 +53,8 @@ _CODE = re.compile(
     # Behind no such sign: else a long run of them is tried from each of its places.
     + r"|(?<![\w.+-])[\w.+-]+@[\w-]+\.\w[\w.]*"
     # A query, up to its end. Names of columns don't go on for ever.
-    + r"|^[ \t]*(?:SELECT\s[\w\s.,*()]{1,300}\sFROM|INSERT\s+INTO|DELETE\s+FROM|UPDATE)\s+[\w.]++"
+    + r"|^[ \t]*(?:SELECT\s[\w\s.,*()]{1,300}\sFROM|INSERT\s+INTO|CREATE\s+TABLE"
+    + r"|DELETE\s+FROM|UPDATE)\s+[\w.]++"
     + rf"(?:\s*+{_CLAUSE}[^;\n]*|[ \t]*+(?:;|\([^;\n]*|$))(?:\n[ \t]*{_CLAUSE}[^;\n]*)*",
     re.DOTALL | re.MULTILINE,
 )

@@ -20,7 +20,7 @@ import yaml
 from trustydetox.errors import ConfigError, did_you_mean
 from trustydetox.records import Attribution, MaskedText, Veto
 from trustydetox.roles import Masker, SparingMasker, SteadyMasker
-from trustydetox.spans import Span
+from trustydetox.spans import Span, merge
 from trustydetox.steps.masking import Terms, is_hollow
 from trustydetox.steps.snippets import snippets_in
 
@@ -76,7 +76,26 @@ class Sparing:
         object.__setattr__(self, "_contexts", {name: known[name] for name in self.spare})
 
     def mask(self, attribution: Attribution, /) -> MaskedText:
-        """The spans of the inner masker, cut down, and the vetoes."""
+        """The spans of the inner masker, cut down, and the vetoes.
+
+        Where nothing is left of them, the words beside what stays are looked at by themselves.
+        """
+        found = self._cut(attribution)
+        if found.masked or not found.vetoes:
+            return found
+        beside = self._cut(self._beside(attribution))
+        return MaskedText(found.text, beside.masked, beside.weights, found.vetoes)
+
+    def _beside(self, attribution: Attribution) -> Attribution:
+        """As if what stays weighed nothing, but for words for groups of people."""
+        kept = merge(self.kept(attribution.text))
+        weights = (
+            0.0 if _touching(unit, kept) else weight
+            for unit, weight in zip(attribution.units, attribution.weights, strict=True)
+        )
+        return Attribution(attribution.text, attribution.units, tuple(weights))
+
+    def _cut(self, attribution: Attribution) -> MaskedText:
         masked = self.masker.mask(attribution)
         text = masked.text
         kept: list[tuple[Span, float]] = []
@@ -104,7 +123,8 @@ class Sparing:
         """What the inner masker says; True where it can't say."""
         if not isinstance(self.masker, SteadyMasker):
             return True
-        return self.masker.is_near_tie(attribution, margin)
+        read = (attribution, self._beside(attribution))
+        return any(self.masker.is_near_tie(each, margin) for each in read)
 
     def kept(self, text: str, /) -> list[Span]:
         """What stays of a text, but for words for groups of people; may overlap."""
