@@ -44,7 +44,7 @@ def found(text: str, word: str) -> list[bool]:
         "<fool/>",
         "</fool>",
         r"in C:\Users\fool\file.txt.",
-        "see /home/fool/notes: none",
+        "see /srv/fool/notes: none",
         "~/fool and ./fool",
         "data/fool/x.csv",
         "run fool.py",
