@@ -39,7 +39,7 @@ from trustydetox.roles import (
     SparingMasker,
     SteadyMasker,
 )
-from trustydetox.spans import Edit, Span, apply_edits, compose, merge, minimal, sources
+from trustydetox.spans import Edit, Span, apply_edits, compose, merge, minimal, overlapping, sources
 
 Fallback = Literal["drop", "redact", "keep"]
 
@@ -523,7 +523,7 @@ def _counted(case: _Case, rewrite: Rewrite) -> Rewrite:
     Else no rewrite could pass beside a word that stays. What an edit touches counts.
     """
     spans = [edit.span for edit in rewrite.edits]
-    kept = [span for span in case.kept if not _touches(spans, span)]
+    kept = [span for span in case.kept if not overlapping(span, spans)]
     if not kept:
         return rewrite
     ends = [span.end for span in kept]
@@ -533,12 +533,6 @@ def _counted(case: _Case, rewrite: Rewrite) -> Rewrite:
         cut = lengths[bisect_right(ends, edit.span.start)]
         edits.append(Edit(Span(edit.span.start - cut, edit.span.end - cut), edit.replacement))
     return Rewrite(_without(rewrite.original, kept), tuple(edits))
-
-
-def _touches(spans: Sequence[Span], span: Span) -> bool:
-    """Whether `span` overlaps one of the sorted disjoint spans."""
-    at = bisect_right(spans, span.start, key=lambda one: one.end)
-    return at < len(spans) and spans[at].start < span.end
 
 
 def _without(text: str, spans: Sequence[Span]) -> str:

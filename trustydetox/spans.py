@@ -5,6 +5,7 @@ Offsets are half-open and count code points of the *original* text.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -64,6 +65,12 @@ def merge(spans: Iterable[Span], *, gap: int = 0) -> tuple[Span, ...]:
         else:
             merged.append(span)
     return tuple(merged)
+
+
+def overlapping(span: Span, spans: Sequence[Span]) -> Sequence[Span]:
+    """Those of the sorted disjoint spans that overlap `span`."""
+    first = bisect_right(spans, span.start, key=lambda one: one.end)
+    return spans[first : bisect_left(spans, span.end, key=lambda one: one.start)]
 
 
 def apply_edits(text: str, edits: Sequence[Edit]) -> str:

@@ -16,6 +16,7 @@ from trustydetox.spans import (
     edits_between,
     merge,
     minimal,
+    overlapping,
     require_disjoint,
     sources,
 )
@@ -81,6 +82,17 @@ def test_spans_come_in_order_of_their_start_then_their_end() -> None:
 
 def test_touching_spans_are_disjoint_and_may_end_with_the_text() -> None:
     require_disjoint([Span(0, 2), Span(2, 5)], 5)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "found"),
+    [(0, 2, []), (0, 3, [0]), (4, 6, []), (3, 7, [0, 1]), (5, 20, [1, 2]), (12, 13, [])],
+)
+def test_spans_that_overlap_one_are_found_and_not_those_beside_it(
+    start: int, end: int, found: list[int]
+) -> None:
+    spans = [Span(2, 4), Span(6, 8), Span(8, 12)]
+    assert list(overlapping(Span(start, end), spans)) == [spans[at] for at in found]
 
 
 def test_overlapping_spans_are_refused_with_both_places() -> None:

@@ -522,18 +522,24 @@ def test_only_the_files_that_a_base_is_made_of_are_merged(
     assert set(merged) == set(load_file(Path(base) / "model.safetensors"))
 
 
-def test_transposed_layers_are_rounded_and_merged_as_they_were_trained(
-    four_bit: BitsAndBytesConfig, tmp_path: Path
-) -> None:
-    base = tiny_gpt2(tmp_path / "base")
+def adapted(base: str, targets: list[str], four_bit: BitsAndBytesConfig, out: Path) -> Any:
+    """A base in four bits with an adapter that changes what it says, which `out` holds, too."""
     trained = AutoModelForCausalLM.from_pretrained(base, quantization_config=four_bit)
-    lora = LoraConfig(r=4, lora_alpha=8, target_modules=["c_attn", "c_proj"], task_type="CAUSAL_LM")
+    lora = LoraConfig(r=4, lora_alpha=8, target_modules=targets, task_type="CAUSAL_LM")
     model = get_peft_model(trained, lora)
     torch.manual_seed(1)
     for name, weight in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weight, std=0.1)
-    model.save_pretrained(str(tmp_path / "adapter"))
+    model.save_pretrained(str(out))
+    return model
+
+
+def test_transposed_layers_are_rounded_and_merged_as_they_were_trained(
+    four_bit: BitsAndBytesConfig, tmp_path: Path
+) -> None:
+    base = tiny_gpt2(tmp_path / "base")
+    model = adapted(base, ["c_attn", "c_proj"], four_bit, tmp_path / "adapter")
     merge_adapter(
         tmp_path / "adapter", tmp_path / "merged", quantization=four_bit.to_dict(), dtype="float32"
     )
@@ -557,14 +563,7 @@ def test_layers_that_the_files_name_otherwise_are_rounded_and_merged(
     four_bit: BitsAndBytesConfig, tmp_path: Path
 ) -> None:
     base = tiny_gemma3(tmp_path / "base")
-    trained = AutoModelForCausalLM.from_pretrained(base, quantization_config=four_bit)
-    lora = LoraConfig(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM")
-    model = get_peft_model(trained, lora)
-    torch.manual_seed(1)
-    for name, weight in model.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(weight, std=0.1)
-    model.save_pretrained(str(tmp_path / "adapter"))
+    model = adapted(base, ["q_proj", "v_proj"], four_bit, tmp_path / "adapter")
     merge_adapter(tmp_path / "adapter", tmp_path / "merged", quantization=four_bit.to_dict())
     merged = AutoModelForCausalLM.from_pretrained(tmp_path / "merged", dtype="float32")
     before = logits(model, rows_of_tokens())

@@ -86,11 +86,11 @@ class PassageReader:
         if row.error or self.columns is None:
             return Found(row, (), row.error)
         try:
-            passages = self.columns.read(row.values)
+            texts = self.columns.texts(row.values)
         except InputError as error:
             return Found(row, (), str(error))
-        self.heard.update(self.columns.speakers(row.values))
-        return Found(row, passages)
+        self.heard.update(one.role for one in texts)
+        return Found(row, [one for one in texts if one.action is not Action.KEEP])
 
 
 def surprises(roles: Mapping[str, Action], heard: Mapping[str, int]) -> list[str]:

@@ -130,6 +130,10 @@ class Columns:
 
         InputError where a column holds anything else, or none that must have a text has one.
         """
+        return [one for one in self.texts(row) if one.action is not Action.KEEP]
+
+    def texts(self, row: Mapping[str, Any]) -> list[Passage]:
+        """All texts, those that are to be left alone too."""
         self._require_text(row)
         passages: list[Passage] = []
         for name in self.actions:
@@ -139,10 +143,9 @@ class Columns:
                 if is_rejected:
                     # An unpaired preference: what it rejects must stay as bad as it is.
                     allowed = _weaker(allowed, Action.FLAG)
-                if allowed is not Action.KEEP:
-                    path = pointer_of(*place.parts)
-                    threshold = self.thresholds.get(place.role)
-                    passages.append(Passage(path, place.role, place.text, allowed, threshold))
+                path = pointer_of(*place.parts)
+                threshold = self.thresholds.get(place.role)
+                passages.append(Passage(path, place.role, place.text, allowed, threshold))
         return passages
 
     def _allowed(self, name: str, place: _Place) -> Action:
@@ -165,12 +168,6 @@ class Columns:
         if name not in row:
             raise InputError(f"no column {name!r}")
         raise InputError(f"expected a string or a list of messages in {name!r}, got null")
-
-    def speakers(self, row: Mapping[str, Any], /) -> Iterator[str]:
-        """The role of every text, of those that are left alone too."""
-        for name in self.actions:
-            for place in _places(name, row):
-                yield place.role
 
     def write(
         self, row: Mapping[str, Any], texts: Sequence[str | None], /

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from trustydetox.errors import ModelError
-from trustydetox.steps.loading import INDEX, weight_files
+from trustydetox.steps.loading import INDEX, read_object, weight_files
 
 BESIDE = (
     "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
@@ -50,7 +49,7 @@ def read_model_folder(path: Path) -> ModelFolder:
             f"{path} holds an adapter, not a model: convert the merged one, which `train sft` "
             "writes into merged/ beside it"
         )
-    config = _json(path / "config.json")
+    config = read_object(path / "config.json")
     _refuse_what_no_server_runs(path, config)
     weights = weight_files(path)
     if not any(all((path / name).is_file() for name in names) for names in TOKENIZERS):
@@ -67,18 +66,6 @@ def read_model_folder(path: Path) -> ModelFolder:
         _dtype(path, weights),
         _eos_token(path),
     )
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_bytes())
-    except OSError as error:
-        raise ModelError(f"{path.parent} holds no {path.name} that can be read") from error
-    except ValueError as error:
-        raise ModelError(f"{path} is no JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise ModelError(f"{path} holds no JSON object")
-    return content
 
 
 def _refuse_what_no_server_runs(path: Path, config: Mapping[str, Any]) -> None:
@@ -132,7 +119,7 @@ def _refuse_a_tokenizer_of_another_model(path: Path, config: Mapping[str, Any]) 
 def _eos_token(path: Path) -> str | None:
     for name in ("tokenizer_config.json", "special_tokens_map.json"):
         if (path / name).is_file():
-            token = _json(path / name).get("eos_token")
+            token = read_object(path / name).get("eos_token")
             content = token.get("content") if isinstance(token, dict) else token
             if isinstance(content, str):
                 return content

@@ -322,14 +322,21 @@ def weight_files(folder: Path) -> tuple[str, ...]:
     raise ModelError(f"{folder} holds no weights: expected {WEIGHTS}, found {found}")
 
 
-def _indexed(index: Path) -> tuple[str, ...]:
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file of a model's folder."""
     try:
-        content = json.loads(index.read_bytes())
+        content = json.loads(path.read_bytes())
     except OSError as error:
-        raise ModelError(f"{index.parent} holds no {index.name} that can be read") from error
+        raise ModelError(f"{path.parent} holds no {path.name} that can be read") from error
     except ValueError as error:
-        raise ModelError(f"{index} is no JSON: {error}") from error
-    where = content.get("weight_map") if isinstance(content, dict) else None
+        raise ModelError(f"{path} is no JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"{path} holds no JSON object")
+    return content
+
+
+def _indexed(index: Path) -> tuple[str, ...]:
+    where = read_object(index).get("weight_map")
     if not isinstance(where, dict) or not where:
         raise ModelError(f"{index} names no file of weights")
     return tuple(sorted(set(map(str, where.values()))))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -20,7 +19,7 @@ import yaml
 from trustydetox.errors import ConfigError, did_you_mean
 from trustydetox.records import Attribution, MaskedText, Veto
 from trustydetox.roles import Masker, SparingMasker, SteadyMasker
-from trustydetox.spans import Span, merge
+from trustydetox.spans import Span, merge, overlapping
 from trustydetox.steps.masking import Terms, is_hollow
 from trustydetox.steps.snippets import snippets_in
 
@@ -90,7 +89,7 @@ class Sparing:
         """As if what stays weighed nothing, but for words for groups of people."""
         kept = merge(self.kept(attribution.text))
         weights = (
-            0.0 if _touching(unit, kept) else weight
+            0.0 if overlapping(unit, kept) else weight
             for unit, weight in zip(attribution.units, attribution.weights, strict=True)
         )
         return Attribution(attribution.text, attribution.units, tuple(weights))
@@ -183,18 +182,12 @@ def _named(namesakes: frozenset[str], text: str) -> list[Span]:
     ]
 
 
-def _touching(span: Span, spared: Sequence[Span]) -> list[Span]:
-    """Those of the disjoint spans, which are in order, that overlap `span`."""
-    first = bisect_right(spared, span.start, key=lambda one: one.end)
-    return list(spared[first : bisect_left(spared, span.end, key=lambda one: one.start)])
-
-
 def _without(text: str, span: Span, spared: Sequence[Span]) -> list[Span]:
     """The parts of the span that aren't spared, without words that only held it together."""
-    touching = _touching(span, spared)
-    if not touching:
+    there = overlapping(span, spared)
+    if not there:
         return [span]
-    pieces = (_bare(text, piece) for piece in _outside(span, touching))
+    pieces = (_bare(text, piece) for piece in _outside(span, there))
     return [piece for piece in pieces if piece is not None]
 
 
