@@ -267,6 +267,15 @@ def test_a_role_may_be_called_as_data_calls_it(run: Run, tmp_path: Path, given: 
     assert lines(out)[0]["conversations"][0]["value"] == "you"
 
 
+def test_a_role_of_the_data_s_own_gets_what_is_asked_and_no_word(run: Run, tmp_path: Path) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text('{"messages": [{"role": "agent", "content": "you idiot"}]}\n')
+    ran = run("clean", source, "-o", out, "--recipe", FAKE, "--roles", "agent=rewrite")
+    assert lines(out)[0]["messages"][0]["content"] == "you"
+    assert "had the role" not in ran.err
+    assert "left unread" not in ran.err
+
+
 def test_a_role_that_no_text_had_is_named_at_the_end(run: Run, rows: Path) -> None:
     said = "no text had the role 'assistent'; did you mean 'assistant'?"
     options = ("--recipe", FAKE, "--roles", "assistent=drop,user=drop")

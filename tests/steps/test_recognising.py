@@ -68,7 +68,7 @@ def test_short_noisy_or_slangy_english_is_not(text: str) -> None:
         ("Du bist ein Idiot.", True),
         ("Sei un idiota, vai via.", True),
         ("Eres un idiota", True),
-        ("You are un idiota", False),  # English among it
+        ("You are una idiota, que pena", False),  # English among it
         ("Los Angeles, un desastre", False),  # one small word alone
     ],
 )
