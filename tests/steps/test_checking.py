@@ -143,7 +143,7 @@ def test_a_disguised_word_that_came_in_is_seen_in_the_detection_view() -> None:
         ("run `rm damn` now", "damn", "it", 2),  # code went and other code came
         ("it must damn work", "must damn", "might", 2),
         ("he is a traitor", "traitor", "good person", 1),  # praise in place of an insult
-        ("Ridiculous. The film is long", "Ridiculous", "I agree", 1),  # and assent
+        ("Ridiculous. The film is long", "Ridiculous", "I agree", 2),  # and assent
         ("young and dumb", "dumb", "intelligent", 1),
         ("a good damn dog", "damn ", "", 0),
         ("he aint stupid", "aint stupid", "wise", 2),
@@ -151,9 +151,12 @@ def test_a_disguised_word_that_came_in_is_seen_in_the_detection_view() -> None:
         ("the moron paid", "the moron", "he", 1),  # nobody said that it was a man
         ("the moron paid", "the moron", "the person", 0),
         ("the moron lost her bag", "the moron", "she", 0),
-        # Nor does a group of people come that the text doesn't name, but for a man or a girl.
+        # Nor does a group of people come that the text doesn't name, but for men and guys.
         ("an idiot of a pole", "an idiot", "a Catholic", 1),
-        ("those idiots", "idiots", "women", 0),
+        ("those idiots", "idiots", "men", 0),
+        ("those idiots", "idiots", "women", 1),
+        ("those bitches", "bitches", "girls", 0),
+        ("the bitch lost", "the bitch", "she", 0),
         ("stupid Mexicans", "stupid Mexicans", "Mexican", 0),
         ("a Catholic idiot", "Catholic idiot", "man", 0),
         ("RT @idiot: no", " @idiot", "", 1),
@@ -165,8 +168,8 @@ def test_a_disguised_word_that_came_in_is_seen_in_the_detection_view() -> None:
         ("damn you", "damn", "thank", 1),
         ("oh damn", "damn", "yeah", 1),
         ("you're dumber than him", "dumber", "smarter", 1),
-        ("damn these plans", "damn", "I like", 1),
-        ("kick that man like I did", "kick that man", "beat you", 0),
+        ("damn these plans", "damn", "I like", 2),
+        ("kick that man like I did", "kick that man", "beat them", 0),
         ("a cool damn idiot", "cool damn idiot", "person", 0),
         ("a cool damn idiot", "damn idiot", "person", 0),
         ("come at 5 pm", "5 pm", "5 am", 2),
@@ -181,6 +184,21 @@ def test_a_disguised_word_that_came_in_is_seen_in_the_detection_view() -> None:
         ("the bug is dumb", "bug", "Elderly", 1),
         ("the bug wall", "bug", "old", 0),
         ("the poor, the moron", "the moron", "the poor", 0),
+        # Nor is anybody the first to be spoken to, or of.
+        ("I hate stupidity", "stupidity", "you", 1),
+        ("you go, idiot", "go, idiot", "I go", 1),
+        ("y'all idiots go", "idiots", "you", 0),
+        ("fuck you and that", "fuck you", "I'm tired of you", 0),
+        ("fuck that", "fuck that", "I'm tired of that", 1),
+        # Acts and parts of the body in plain words are what is spoken of.
+        ("I may kill him", "kill", "see", 1),
+        ("I may kill him", "kill", "murder", 2),
+        ("he kills bugs", "kills", "killed", 0),
+        ("the serial rapist", "rapist", "guy", 1),
+        ("a sexual damn joke", "sexual damn", "sex", 1),
+        ("your damn penis", "damn penis", "arm", 1),
+        ("what a damn rapper", "rapper", "singer", 0),
+        ("skill is dumb", "skill", "art", 0),
         # Signs that a program reads; but a quotation of prose may go.
         ("| a | dumb b |", "a | dumb", "a", 1),
         ("a\tdumb\tb", "dumb\t", "", 1),

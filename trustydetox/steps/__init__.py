@@ -58,6 +58,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "expert-fill": f"{_FILLING}:ExpertInfiller",
         "expert-decode": f"{_FILLING}:ExpertDecoder",
         "ranked": f"{_RANKING}:Ranked",
+        "leaving": "trustydetox.steps.leaving:Leaving",
         "idioms": "trustydetox.steps.phrasing:Idioms",
         "together": f"{_INFILLING}:Together",
         "first-of": f"{_INFILLING}:FirstOf",

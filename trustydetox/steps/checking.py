@@ -13,6 +13,7 @@ from trustydetox.records import Finding, Rewrite, Toxicity
 from trustydetox.roles import Scorer
 from trustydetox.steps.holes import dangling
 from trustydetox.steps.labels import labels_in
+from trustydetox.steps.leaving import deeds_in
 from trustydetox.steps.phrasing import in_other_words
 from trustydetox.steps.sentences import LONG, said_in
 from trustydetox.steps.snippets import HANDLE
@@ -82,11 +83,13 @@ class FactsKept:
 
     Facts are numbers with their units, addresses, users' names, code between backticks, words that
     deny (`don't` and `do not` deny alike), words that limit (`must`, `might`) and plain praise or
-    assent, which in place of an insult turns what was said into its opposite. So are the labels of
+    assent, which in place of an insult turns what was said into its opposite. So are acts of
+    violence and parts of the body in plain words (see `trustydetox.steps.leaving`), the labels of
     a transcript, and signs that a program reads (`|`, `=`, braces, tabs and such), of which no edit
-    may leave a pair or an assignment empty. Nor may the edits be the first to say that anybody is a
-    he or a she, or of which group of people (`the poor` are one), but for a man or a girl, or bring
-    thanks, a yes or any other praise. Digits inside a word aren't a number.
+    may leave a pair or an assignment empty. Nor may the edits bring thanks, a yes or other praise,
+    or be the first, but in a set phrase said otherwise, to speak of I or you, or to say that
+    anybody is a he or a she, a woman, or of which group of people (`the poor` are one, `men` and
+    `guys` none). Digits inside a word aren't a number.
     """
 
     name: str = "facts-kept"
@@ -100,6 +103,8 @@ class FactsKept:
             return 0
         before, after = Counter(_facts(rewrite.original)), Counter(_facts(rewrite.text))
         invented = _claims(rewrite.text) - _claims(rewrite.original)
+        if invented:
+            invented -= _claims(in_other_words(rewrite.original))
         praise = _praise(rewrite.text) - _praise(rewrite.original)
         changed = (before - after).total() + (after - before).total()
         emptied = max(0, _emptied(rewrite.text) - _emptied(rewrite.original))
@@ -233,6 +238,8 @@ def _words(text: str) -> Iterator[str]:
 def _facts(text: str) -> Iterator[str]:
     for label in labels_in(text):
         yield f"{label.of(text)}:"
+    for _, stem in deeds_in(text):
+        yield stem
     for match in _FACT.finditer(text):
         if match["negation"]:
             yield "not"
@@ -241,13 +248,13 @@ def _facts(text: str) -> Iterator[str]:
 
 
 def _claims(text: str) -> set[str]:
-    """What no edit may be the first to say: who is a he or a she, and of what group of people.
+    """What no edit may be the first to say: I or you, who is a he or a she, and of what group.
 
     Groups are without the s of the plural, and genders are none.
     """
     groups = (span.of(text) for span in contexts()["identity-terms"](text))
     return {
-        *("she" if match["she"] else "he" for match in _PRONOUN.finditer(text)),
+        *(match.lastgroup or "" for match in _PERSON.finditer(text)),
         *({group.casefold().removesuffix("s") for group in groups} - _OF_A_GENDER),
         *(match[1].casefold() for match in _THE_POOR.finditer(text)),
     }
@@ -280,7 +287,16 @@ _THE_POOR = re.compile(
     r"|do|does|did|don['’]t|have|had|and|or|but|who|that|in|on|of|to|from|by|at|with|for|as)\b)",
     re.IGNORECASE,
 )
-_PRONOUN = re.compile(r"\b(?:he|him|his|himself|(?P<she>she|her|hers|herself))\b", re.IGNORECASE)
+# A `guy` is anybody, but not a `lady`.
+_PERSON = re.compile(
+    r"\b(?:(?P<I>i|i[md]|ive|me|my|mine|myself|we|us|ours?|ourselves)"
+    r"|(?P<you>you|yours?|yourself|yourselves|youre|youve|y['’]?all|yo|ya|u|ur)"
+    r"|(?P<he>he|him|his|himself)"
+    r"|(?P<she>she|her|hers|herself|wom[ae]n|girls?|girlfriends?|lady|ladies|females?|wife|wives"
+    r"|mothers?|moms?|mums?|daughters?|sisters?|aunts?|grandmas?|queens?|chicks?|bitch|bitches"
+    r"|biatch|cunts?|hoes?|hookers?|prostitutes?|skanks?|sluts?|thots?|whores?))\b",
+    re.IGNORECASE,
+)
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
 # Further praise than `_FACT` has, which an edit may take out: it often goes with an insult.
 _PRAISE = re.compile(

@@ -106,7 +106,7 @@ class Sparing:
             for name, spared in contexts.items():
                 before, left = left, []
                 for one in before:
-                    pieces = _without(text, one, spared)
+                    pieces = unspared(text, one, spared)
                     vetoes |= dict.fromkeys(_between(text, one, pieces), name)
                     left += pieces
             kept += ((one, weight) for one in left)
@@ -182,7 +182,7 @@ def _named(namesakes: frozenset[str], text: str) -> list[Span]:
     ]
 
 
-def _without(text: str, span: Span, spared: Sequence[Span]) -> list[Span]:
+def unspared(text: str, span: Span, spared: Sequence[Span]) -> list[Span]:
     """The parts of the span that aren't spared, without words that only held it together."""
     there = overlapping(span, spared)
     if not there:

@@ -1,0 +1,65 @@
+"""Acts of violence and parts of the body in plain words: what no edit says otherwise.
+
+They are what is spoken of, not how: with another word (`to see a man` for `to kill a man`)
+something else is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from trustydetox.records import MaskedText, Rewrite
+from trustydetox.roles import Infiller
+from trustydetox.spans import Span
+from trustydetox.steps.sparing import unspared
+
+# Each in all its forms. What is an oath or an insult isn't here and may go.
+_DEED = re.compile(
+    r"\b(behead|execut|hang|hung|incest|kidnap|kill|lynch|masturbat|molest|murder|paedophil|pedophil"
+    r"|rap(?=e|ing|ist)|shoot|shot|slaughter|stab|strangl|suicid|tortur"
+    r"|anus|clitoris|genital|intercourse|orgasm|penis|rectum|scrotum|semen|sexual|sperm|testicle"
+    r"|vagina|vulva)"
+    r"(?:e|ed|er|ers|es|bed|bing|ing|ings|ia|ic|ist|ists|ion|ions|al|ally|ly|ous|s)?\b",
+    re.IGNORECASE,
+)
+
+
+def deeds_in(text: str) -> list[tuple[Span, str]]:
+    """The words, in order, each with its stem in small letters: `Kills` has `kill`."""
+    return [(Span(*match.span()), match[1].casefold()) for match in _DEED.finditer(text)]
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """What another infiller makes of a text whose masked spans have lost such words.
+
+    Where nothing else is masked they stay masked, for there the toxicity is in what is meant: the
+    checks (`facts-kept`) will refuse each candidate, and what was masked can still be redacted.
+    """
+
+    infiller: Infiller
+
+    def infill(self, masked: Sequence[MaskedText], /) -> list[tuple[Rewrite, ...]]:
+        """The other infiller's candidates per text."""
+        return self.infiller.infill([_left_out(one) for one in masked])
+
+
+def _left_out(masked: MaskedText) -> MaskedText:
+    deeds = [span for span, _ in deeds_in(masked.text)]
+    weights = masked.weights or (1.0,) * len(masked.masked)
+    others = [
+        (part, weight)
+        for span, weight in zip(masked.masked, weights, strict=True)
+        for part in unspared(masked.text, span, deeds)
+    ]
+    if not others:
+        return masked
+    strongest = max(weight for _, weight in others)
+    return MaskedText(
+        masked.text,
+        tuple(part for part, _ in others),
+        tuple(weight / strongest for _, weight in others),
+        masked.vetoes,
+    )
