@@ -172,7 +172,7 @@ def test_an_edit_that_touches_a_phrase_gives_way_to_it() -> None:
         # Meant literally.
         ("run when the crap hits the fan", "crap"),
         ("I don't like crap", "crap"),
-        ("he is a liar about that", "liar"),
+        ("he is a fraud about that", "fraud"),
         ("she was a bully boy", "bully"),
         ("it is where the crap is", "crap"),
         ("I give a damnable cat", "damnable"),

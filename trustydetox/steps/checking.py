@@ -101,14 +101,10 @@ class FactsKept:
     def _changed(self, rewrite: Rewrite) -> int:
         if not rewrite.edits:
             return 0
-        before, after = Counter(_facts(rewrite.original)), Counter(_facts(rewrite.text))
-        invented = _claims(rewrite.text) - _claims(rewrite.original)
-        if invented:
-            invented -= _claims(in_other_words(rewrite.original))
-        praise = _praise(rewrite.text) - _praise(rewrite.original)
-        changed = (before - after).total() + (after - before).total()
-        emptied = max(0, _emptied(rewrite.text) - _emptied(rewrite.original))
-        return changed + emptied + len(invented) + praise.total()
+        changed = _lost_or_new(rewrite.original, rewrite.text)
+        if changed:
+            changed = min(changed, _lost_or_new(in_other_words(rewrite.original), rewrite.text))
+        return changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +243,19 @@ def _facts(text: str) -> Iterator[str]:
             yield match.group().casefold().rstrip(".,:;!?")
 
 
+def _lost_or_new(original: str, text: str) -> int:
+    """How many facts of `original` aren't in `text`, or the other way round."""
+    before, after = Counter(_facts(original)), Counter(_facts(text))
+    changed = (before - after).total() + (after - before).total()
+    said = _claims(original)
+    if "she" in said:
+        said.add("woman")
+    invented = _claims(text) - said
+    praise = _praise(text) - _praise(original)
+    emptied = max(0, _emptied(text) - _emptied(original))
+    return changed + emptied + len(invented) + praise.total()
+
+
 def _claims(text: str) -> set[str]:
     """What no edit may be the first to say: I or you, who is a he or a she, and of what group.
 
@@ -292,9 +301,10 @@ _PERSON = re.compile(
     r"\b(?:(?P<I>i|i[md]|ive|me|my|mine|myself|we|us|ours?|ourselves)"
     r"|(?P<you>you|yours?|yourself|yourselves|youre|youve|y['’]?all|yo|ya|u|ur)"
     r"|(?P<he>he|him|his|himself)"
-    r"|(?P<she>she|her|hers|herself|wom[ae]n|girls?|girlfriends?|lady|ladies|females?|wife|wives"
-    r"|mothers?|moms?|mums?|daughters?|sisters?|aunts?|grandmas?|queens?|chicks?|bitch|bitches"
-    r"|biatch|cunts?|hoes?|hookers?|prostitutes?|skanks?|sluts?|thots?|whores?))\b",
+    r"|(?P<she>she|her|hers|herself)"
+    r"|(?P<woman>wom[ae]n|girls?|girlfriends?|lady|ladies|females?|wife|wives|mothers?|moms?|mums?"
+    r"|daughters?|sisters?|aunts?|grandmas?|queens?|chicks?|bitch|bitches|biatch|cunts?|hoes?|hookers?"
+    r"|prostitutes?|skanks?|sluts?|thots?|whores?))\b",
     re.IGNORECASE,
 )
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
@@ -306,7 +316,7 @@ _PRAISE = re.compile(
     r"|interesting|kinder|legend|legit|logical|lucky|nicer|noble|popular|proud|qualified|reasonable"
     r"|respects?|respected|rich|right|sane|sensible|smarter|special|stronger|strong|successful|superb"
     r"|sweet|talented|thanks?|true|trusts?|trusted|useful|valid|welcome|well|winner|wiser|worthy|yeah"
-    r"|yes|i like)\b",
+    r"|yes|i like|(?<!lack of )(?:insight|intelligence|judge?ment|knowledge|wisdom))\b",
     re.IGNORECASE,
 )
 _UNITS = (

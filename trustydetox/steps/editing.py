@@ -384,46 +384,40 @@ class TagAndEdit:
     def _next(self, draft: _Draft, blanks: Sequence[int], logs: Tensor) -> Iterator[_Draft]:
         """The draft with its surest blank filled; `logs` has a row per blank."""
         most = self.fillings if len(blanks) == 1 else 1
-        values, picks = (logs + self._forbidden(draft, blanks)).topk(most)
+        values, picks = (logs + self._forbidden(draft)).topk(most)
         surest = int(values[:, 0].argmax())
         for value, pick in zip(values[surest].tolist(), picks[surest].tolist(), strict=True):
             pieces = list(draft.pieces)
             pieces[blanks[surest]] = pick
             yield replace(draft, pieces=tuple(pieces), chosen=draft.chosen + value)
 
-    def _forbidden(self, draft: _Draft, blanks: Sequence[int]) -> Tensor:
+    def _forbidden(self, draft: _Draft) -> Tensor:
         """Minus infinity for each piece that mustn't stand in a blank, else 0."""
-        import torch
-
-        passage = draft.passage
         gone = [
             piece
-            for pieces, tag in zip(passage.pieces, draft.tags, strict=True)
+            for pieces, tag in zip(draft.passage.pieces, draft.tags, strict=True)
             for piece in pieces
             if tag != KEEP
         ]
-        starts = {places.start for _, _, places in draft.places()}
-        rows = torch.stack([self._never[int(blank in starts)] for blank in blanks])
-        rows[:, gone] = float("-inf")
-        return rows
+        forbidden = self._never.clone()
+        forbidden[gone] = float("-inf")
+        return forbidden
 
     @cached_property
-    def _never(self) -> tuple[Tensor, Tensor]:
-        """Pieces that are never filled in: behind another, and at a word's start."""
+    def _never(self) -> Tensor:
+        """Minus infinity for each piece that is never filled in, else 0.
+
+        One is a whole word: what the network puts together of several is often none.
+        """
         import torch
 
         vocabulary = self.editor.tokenizer.get_vocab()
-        inside = torch.zeros(len(vocabulary))
-        start = torch.zeros(len(vocabulary))
+        never = torch.zeros(len(vocabulary))
         for piece, index in vocabulary.items():
-            plain = piece.removeprefix("##")
-            if not _PLAIN.fullmatch(plain) or self.known.knows(plain) or plain in STILTED:
-                inside[index] = start[index] = float("-inf")
-            elif piece != plain:
-                start[index] = float("-inf")
-            elif _FRAGMENT.fullmatch(piece):
-                inside[index] = start[index] = float("-inf")
-        return inside, start
+            is_word = _PLAIN.fullmatch(piece) and not _FRAGMENT.fullmatch(piece)
+            if not is_word or self.known.knows(piece) or piece in STILTED:
+                never[index] = float("-inf")
+        return never
 
     def _rewrites(self, text: str, drafts: Sequence[Sequence[_Draft]]) -> tuple[Rewrite, ...]:
         """Rewrites of a text from the drafts of its passages: the n-th of each together."""
@@ -476,7 +470,7 @@ _CHOSEN = 0.25
 _PARTING = frozenset(",.;:!?…")
 _CLOSING = frozenset(".!?…")
 _PLAIN = re.compile(r"[a-z]+")
-# What begins a word in the vocabulary and is none: "un of sense", "isn t".
+# What is no word in the vocabulary: "un of sense", "isn t".
 _FRAGMENT = re.compile(
     r"un|ll|ve|re|th|st|nd|rd|ed|ain|don|(?:is|did|does|was|were|are|could|would|should|has|have|had)n"
     r"|[b-hj-tv-z]"

@@ -59,7 +59,8 @@ _ASKS = (
 )
 _NO_NOUN = (
     "an?|the|of|on|in|at|to|from|with|by|is|are|was|were|would|could|should|will|has|have|had|does|do"
-    "|did|and|or|nor|but|because|who|up|out|off|away|behind|for|about|than|into|when|if|that"
+    "|did|and|or|nor|but|because|who|up|out|off|away|behind|for|about|than|into|towards?|when"
+    "|if|that"
 )
 _VERB = "is|are|was|were|would|could|does|do|did|has|have|had|can|will"
 _NO_OBJECT = "of|to|with|by|from|than|behind|is|are|was|were"
@@ -175,8 +176,12 @@ _RULES = (
     rf"(?:be|being|like)(?={_GAP}(?:such{_GAP})?an?{_GAP}(?:{_GENDER}){_BORDER})",
     # You little things, come here.
     rf"(?<=\byou )little(?={_GAP}(?:things?|stuff){_BORDER})",
-    # bad bad
+    # bad bad | in your mind in your mind
     rf"(?P<twice>\w{{2,}})(?={_GAP}(?P=twice){_BORDER})",
+    rf"(?P<again>\w+{_GAP}\w+{_GAP}\w+)(?={_GAP}(?P=again){_BORDER})",
+    # we have wrong for a president
+    rf"(?:have|has|had|elected|chose|hired|got)(?={_GAP}(?:{_COMMON}|dishonest|fearful){_GAP}(?:for|as)"
+    rf"{_GAP}(?:an?|the|my|your|our|their){_BORDER})",
     # the willfully. | be quiet, little.
     rf"(?:the(?={_GAP}\w+ly{_ENDS})|(?<=, )little(?={_ENDS}))",
     # Completely.
