@@ -10,6 +10,7 @@ from tests.fakes import Deleter
 from trustydetox.records import MaskedText, Rewrite, Veto
 from trustydetox.spans import Span
 from trustydetox.steps.leaving import Leaving, deeds_in
+from trustydetox.steps.viewing import KnownWords
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,9 @@ def test_the_span_of_a_deed_is_the_whole_word() -> None:
     assert [span for span, _ in deeds_in("he stabbed")] == [Span(3, 10)]
 
 
+KNOWN = KnownWords.of(["dumb", "fool", "scum"])
+
+
 class Asked:
     """Deletes, and keeps what it was asked."""
 
@@ -47,7 +51,7 @@ def test_a_masked_phrase_loses_its_deeds_and_falls_into_parts() -> None:
     veto = Veto(Span(0, 4), "deny")
     asked = Asked()
     masked = MaskedText(text, (Span(5, 21), Span(27, 31)), (0.5, 0.25), (veto,))
-    [[rewrite]] = Leaving(asked).infill([masked])
+    [[rewrite]] = Leaving(asked, KNOWN).infill([masked])
     [found] = asked.masked
     assert [span.of(text) for span in found.masked] == ["dumb", "scum", "fool"]
     assert found.weights == (1.0, 1.0, 0.5)
@@ -55,17 +59,27 @@ def test_a_masked_phrase_loses_its_deeds_and_falls_into_parts() -> None:
     assert "rapist" in rewrite.text
 
 
-@pytest.mark.parametrize("text", ["I will kill you", "you fool"])
-def test_where_all_or_none_of_a_mask_is_a_deed_it_stays(text: str) -> None:
-    word = text.split()[-2] if "kill" in text else "fool"
-    start = text.index(word)
-    masked = MaskedText(text, (Span(start, start + len(word)),), (1.0,))
+@pytest.mark.parametrize(
+    ("text", "phrase"),
+    [("I will kill you", "kill"), ("I torture someone", "torture someone"), ("hey you", "you")],
+)
+def test_where_all_or_none_of_a_mask_is_a_deed_it_stays(text: str, phrase: str) -> None:
+    start = text.index(phrase)
+    masked = MaskedText(text, (Span(start, start + len(phrase)),), (1.0,))
     asked = Asked()
-    Leaving(asked).infill([masked])
+    Leaving(asked, KNOWN).infill([masked])
     assert asked.masked == [masked]
+
+
+def test_harmless_words_beside_a_deed_are_left_with_it() -> None:
+    asked = Asked()
+    text = "torture someone, you fool"
+    masked = MaskedText(text, (Span(0, 15), Span(21, 25)), (1.0, 0.5))
+    Leaving(asked, KNOWN).infill([masked])
+    assert asked.masked == [MaskedText(text, (Span(21, 25),), (1.0,))]
 
 
 def test_a_mask_without_weights_keeps_all_its_parts_as_strong() -> None:
     asked = Asked()
-    Leaving(asked).infill([MaskedText("dumb killer fool", (Span(0, 16),))])
+    Leaving(asked, KNOWN).infill([MaskedText("dumb killer fool", (Span(0, 16),))])
     assert asked.masked[0].weights == (1.0, 1.0)

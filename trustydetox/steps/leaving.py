@@ -14,7 +14,9 @@ from trustydetox.records import MaskedText, Rewrite
 from trustydetox.roles import Infiller
 from trustydetox.spans import Span
 from trustydetox.steps.sparing import unspared
+from trustydetox.steps.viewing import KnownWords
 
+_WORD = re.compile(r"\w+")
 # Each in all its forms. What is an oath or an insult isn't here and may go.
 _DEED = re.compile(
     r"\b(behead|execut|hang|hung|incest|kidnap|kill|lynch|masturbat|molest|murder|paedophil|pedophil"
@@ -35,31 +37,34 @@ def deeds_in(text: str) -> list[tuple[Span, str]]:
 class Leaving:
     """What another infiller makes of a text whose masked spans have lost such words.
 
-    Where nothing else is masked they stay masked, for there the toxicity is in what is meant: the
-    checks (`facts-kept`) will refuse each candidate, and what was masked can still be redacted.
+    Beside one in a span only what holds a known toxic word still has to go: `torture someone` is
+    left whole. Where nothing else is masked they stay masked, for there the toxicity is in what is
+    meant: the checks (`facts-kept`) will refuse each candidate, and what was masked can still be
+    redacted.
     """
 
     infiller: Infiller
+    known: KnownWords
 
     def infill(self, masked: Sequence[MaskedText], /) -> list[tuple[Rewrite, ...]]:
         """The other infiller's candidates per text."""
-        return self.infiller.infill([_left_out(one) for one in masked])
+        return self.infiller.infill([self._left(one) for one in masked])
 
-
-def _left_out(masked: MaskedText) -> MaskedText:
-    deeds = [span for span, _ in deeds_in(masked.text)]
-    weights = masked.weights or (1.0,) * len(masked.masked)
-    others = [
-        (part, weight)
-        for span, weight in zip(masked.masked, weights, strict=True)
-        for part in unspared(masked.text, span, deeds)
-    ]
-    if not others:
-        return masked
-    strongest = max(weight for _, weight in others)
-    return MaskedText(
-        masked.text,
-        tuple(part for part, _ in others),
-        tuple(weight / strongest for _, weight in others),
-        masked.vetoes,
-    )
+    def _left(self, masked: MaskedText) -> MaskedText:
+        deeds = [span for span, _ in deeds_in(masked.text)]
+        weights = masked.weights or (1.0,) * len(masked.masked)
+        others = [
+            (part, weight)
+            for span, weight in zip(masked.masked, weights, strict=True)
+            for part in unspared(masked.text, span, deeds)
+            if part == span or any(map(self.known.knows, _WORD.findall(part.of(masked.text))))
+        ]
+        if not others:
+            return masked
+        strongest = max(weight for _, weight in others)
+        return MaskedText(
+            masked.text,
+            tuple(part for part, _ in others),
+            tuple(weight / strongest for _, weight in others),
+            masked.vetoes,
+        )
