@@ -60,6 +60,11 @@ Spawn = Callable[..., "subprocess.Popen[bytes]"]
             "error: roles: expected ROLE=ACTION, such as user=rewrite, got 'user:rewrite'",
         ),
         (
+            ["scan", "in.jsonl", "--roles", "user=flag, user=rewrite"],
+            2,
+            "error: roles: 'user' is named twice: name it once",
+        ),
+        (
             ["explore", "mini"],
             2,
             "error: 'mini' is a recipe, no model: expected a folder or an id of the Hub; "

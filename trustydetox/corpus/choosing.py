@@ -99,8 +99,12 @@ def roles_in(given: str) -> dict[str, str]:
     for part in parts:
         if "=" not in part:
             raise ConfigError(f"roles: expected ROLE=ACTION, such as user=rewrite, got {part!r}")
-    pairs = [part.partition("=") for part in parts]
-    return {role.strip(): action.strip() for role, _, action in pairs}
+    found: dict[str, str] = {}
+    for role, _, action in (part.partition("=") for part in parts):
+        if role.strip() in found:
+            raise ConfigError(f"roles: {role.strip()!r} is named twice: name it once")
+        found[role.strip()] = action.strip()
+    return found
 
 
 def _hash(detoxifier: Detoxifier) -> str:
