@@ -51,6 +51,8 @@ from trustydetox.steps.holes import dangling
         ("shut the up, the ups and downs", 1),
         ("a piece of thing, a pile of things, that kind of thing, a type of person", 1),
         ("we have wrong for a chief, had bad as the head; good for the soul; I have bad days", 2),
+        ("words like and that, things like or that; people like and trust me", 2),
+        ("how can someone so be that, anybody so can; someone so kind", 2),
         ("in your mind in your mind. again and again and again", 1),
         ("what a toward us, an towards. the way toward it", 2),
         ("a complete naive. a really bad; a bit rude. a real idiot. he is so naive", 2),

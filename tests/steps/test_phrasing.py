@@ -111,6 +111,7 @@ def masking(text: str, *words: str) -> MaskedText:
         ("He is a crook and a liar.", "liar", "He is dishonest."),
         # What only makes the next word strong goes, and that word stays.
         ("carry their fucking inhalers", "fucking", "carry their inhalers"),
+        ("mother fucking tickets", "fucking", "tickets"),
         ("them damn mosquitoes", "damn mosquitoes", "them mosquitoes"),
         ("Bloody phones are loud", "Bloody", "Phones are loud"),
         ("a cheap ass phone", "ass", "a cheap phone"),

@@ -176,6 +176,9 @@ _RULES = (
     rf"(?:be|being|like)(?={_GAP}(?:such{_GAP})?an?{_GAP}(?:{_GENDER}){_BORDER})",
     # You little things, come here.
     rf"(?<=\byou )little(?={_GAP}(?:things?|stuff){_BORDER})",
+    # words like and others | someone so be quiet
+    rf"(?:words|terms|names|things|stuff){_GAP}like(?={_GAP}(?:and|or){_BORDER})",
+    rf"(?:any|some)(?:one|body){_GAP}so(?={_GAP}(?:be|is|are|was|do|did|have|has|can)\b)",
     # bad bad | in your mind in your mind
     rf"(?P<twice>\w{{2,}})(?={_GAP}(?P=twice){_BORDER})",
     rf"(?P<again>\w+{_GAP}\w+{_GAP}\w+)(?={_GAP}(?P=again){_BORDER})",
