@@ -60,7 +60,7 @@ Spawn = Callable[..., "subprocess.Popen[bytes]"]
             "error: roles: expected ROLE=ACTION, such as user=rewrite, got 'user:rewrite'",
         ),
         (
-            ["scan", "in.jsonl", "--roles", "user=flag, user=rewrite"],
+            ["scan", "in.jsonl", "--roles", "user=flag, user =rewrite"],
             2,
             "error: roles: 'user' is named twice: name it once",
         ),

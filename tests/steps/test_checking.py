@@ -189,6 +189,9 @@ def test_a_disguised_word_that_came_in_is_seen_in_the_detection_view() -> None:
         ("the bug is dumb", "bug", "Elderly", 1),
         ("the bug wall", "bug", "old", 0),
         ("the poor, the moron", "the moron", "the poor", 0),
+        # A set phrase said otherwise doesn't praise, but part of it would.
+        ("your ignorance", "ignorance", "lack of knowledge", 0),
+        ("your ignorance", "ignorance", "knowledge", 1),
         # Nor is anybody the first to be spoken to, or of.
         ("I hate stupidity", "stupidity", "you", 1),
         ("you go, idiot", "go, idiot", "I go", 1),

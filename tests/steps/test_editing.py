@@ -165,6 +165,16 @@ def test_a_word_that_must_go_does_not_come_back() -> None:
         assert any(word in each.text for each in candidates) is comes
 
 
+def test_what_went_in_one_text_may_come_in_another() -> None:
+    editor = tiny_editor()
+    (nice,) = Reader(editor.tokenizer).pieces(["nice"])[0]
+    editor.bias.weight[0, nice] = 100.0
+    both = [masked("you are a nice cat", "nice"), masked("you are a stupid cat", "stupid")]
+    without, with_it = TagAndEdit(editor, KNOWN, widen=1e-9).infill(both)
+    assert not any("nice" in each.text for each in without)
+    assert any("nice" in each.text for each in with_it)
+
+
 def test_no_new_word_is_put_together_of_pieces() -> None:
     editor = tiny_editor()
     (nice,) = Reader(editor.tokenizer).pieces(["nice"])[0]

@@ -73,7 +73,7 @@ def test_where_all_or_none_of_a_mask_is_a_deed_it_stays(text: str, phrase: str) 
 
 def test_harmless_words_beside_a_deed_are_left_with_it() -> None:
     asked = Asked()
-    text = "torture someone, you fool"
+    text = "torture someone, you pest"
     masked = MaskedText(text, (Span(0, 15), Span(21, 25)), (1.0, 0.5))
     Leaving(asked, KNOWN).infill([masked])
     assert asked.masked == [MaskedText(text, (Span(21, 25),), (1.0,))]
