@@ -563,10 +563,9 @@ def _on_original(rewrite: Rewrite, masked: MaskedText) -> MaskedText:
     """`masked`, given in offsets of the rewritten text, in offsets of the original."""
     if not rewrite.edits:
         return masked
-    strengths = masked.weights or (1.0,) * len(masked.masked)
     spans: dict[Span, float] = {}
     places = sources(rewrite.edits, masked.masked)
-    for place, strength in zip(places, strengths, strict=True):
+    for place, (_, strength) in zip(places, masked.weighted, strict=True):
         spans[place] = max(strength, spans.get(place, 0.0))
     return _merged(rewrite.original, spans)
 
@@ -577,8 +576,7 @@ def _joined(text: str, rounds: Sequence[MaskedText]) -> MaskedText | None:
         return rounds[0] if rounds else None
     spans: dict[Span, float] = {}
     for masked in rounds:
-        strengths = masked.weights or (1.0,) * len(masked.masked)
-        for span, strength in zip(masked.masked, strengths, strict=True):
+        for span, strength in masked.weighted:
             spans[span] = max(strength, spans.get(span, 0.0))
     return _merged(text, spans)
 

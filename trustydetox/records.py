@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from trustydetox.errors import SpanError
@@ -69,6 +69,21 @@ class MaskedText:
         require_disjoint(self.masked, len(self.text))
         if self.weights and len(self.weights) != len(self.masked):
             raise SpanError(f"{len(self.masked)} masked spans but {len(self.weights)} weights")
+
+    @property
+    def weighted(self) -> tuple[tuple[Span, float], ...]:
+        """Each masked span with its weight, which is 1 where none are given."""
+        weights = self.weights or (1.0,) * len(self.masked)
+        return tuple(zip(self.masked, weights, strict=True))
+
+    def only(self, weighted: Sequence[tuple[Span, float]]) -> MaskedText:
+        """These spans of the same text instead, weighed against the strongest of them."""
+        strongest = max((weight for _, weight in weighted), default=1.0)
+        return replace(
+            self,
+            masked=tuple(span for span, _ in weighted),
+            weights=tuple(weight / strongest for _, weight in weighted),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from trustydetox.records import (
     Rewrite,
     Toxicity,
     Verdict,
+    Veto,
 )
 from trustydetox.spans import Edit, Span
 
@@ -106,3 +107,20 @@ def test_verdicts_are_the_words_that_files_hold() -> None:
 def test_nothing_here_can_be_changed_after_it_was_made() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         TOXIC.overall = 0.1  # type: ignore[misc]
+
+
+def test_a_mask_pairs_its_spans_with_their_weights() -> None:
+    first, second = Span(0, 3), Span(4, 8)
+    assert MaskedText("you fool", (first, second), (0.5, 1.0)).weighted == (
+        (first, 0.5),
+        (second, 1.0),
+    )
+    assert MaskedText("you fool", (first, second)).weighted == ((first, 1.0), (second, 1.0))
+
+
+def test_what_is_left_of_a_mask_is_weighed_against_its_strongest() -> None:
+    veto = Veto(Span(9, 12), "deny")
+    masked = MaskedText("you fool, you", (Span(0, 3), Span(4, 8)), (1.0, 0.5), (veto,))
+    left = masked.only([(Span(4, 6), 0.5), (Span(6, 8), 0.25)])
+    assert left == MaskedText(masked.text, (Span(4, 6), Span(6, 8)), (1.0, 0.5), (veto,))
+    assert masked.only([]) == MaskedText(masked.text, (), (), (veto,))

@@ -26,6 +26,7 @@ from trustydetox.recipes.reading import read_yaml
 from trustydetox.records import Verdict
 from trustydetox.steps.attributing import IntegratedGradients
 from trustydetox.steps.checking import LessToxic
+from trustydetox.steps.leaving import Leaving
 from trustydetox.steps.scoring import Attributed, ClassifierScorer, WorstSentence
 
 FAKE = Path(__file__).with_name("fake.yaml")
@@ -296,6 +297,32 @@ def test_a_kind_word_about_a_group_is_not_toxic() -> None:
     assert isinstance(made.scorer, Attributed)
     [alone] = made.scorer.scorer.score([text])
     assert alone.overall >= made.threshold
+
+
+def test_an_act_in_plain_words_stays_and_an_oath_beside_it_goes() -> None:
+    made = load_recipe("mini")
+    text = "The killer bitch in that film was great."
+    [record] = made.run([text])
+    assert (record.verdict, record.output) == (
+        Verdict.REWRITTEN,
+        "The killer in that film was great.",
+    )
+    # The control: where infillers may touch it, no candidate passes.
+    assert isinstance(made.infiller, Leaving)
+    [touched] = replace(made, infiller=made.infiller.infiller).run([text])
+    assert touched.verdict is Verdict.UNRESOLVED
+
+
+def test_a_text_that_is_toxic_by_an_act_alone_is_unresolved_and_can_be_redacted() -> None:
+    made = replace(load_recipe("mini"), fallback="redact")
+    [record] = made.run(["What's the best way to kill someone without getting caught?"])
+    assert record.verdict is Verdict.UNRESOLVED
+    assert record.output == "What's the best way to [removed] without getting caught?"
+    # The control: without the check it says something else.
+    checks = [check for check in made.checks if check.name != "facts-kept"]
+    [other] = replace(made, checks=checks).run([record.original])
+    assert other.verdict is Verdict.REWRITTEN
+    assert "kill" not in (other.output or "")
 
 
 def test_a_plain_word_makes_a_likely_toxic_text_toxic() -> None:

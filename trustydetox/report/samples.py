@@ -135,8 +135,7 @@ def _failed(findings: Sequence[Finding]) -> tuple[str, ...]:
 def _words(record: Record, most: int) -> Iterator[Word]:
     if record.masked is None:
         return
-    weights = record.masked.weights or (1.0,) * len(record.masked.masked)
-    for span, weight in list(zip(record.masked.masked, weights, strict=True))[:most]:
+    for span, weight in record.masked.weighted[:most]:
         yield Word(span.of(record.original)[:LONGEST], weight)
 
 

@@ -77,11 +77,8 @@ def spans_found(found: Found) -> list[dict[str, Any]]:
     """
     if found.masked is None:
         return []
-    spans = found.masked.masked
-    weights = found.masked.weights or (1.0,) * len(spans)
-    kind = "toxic_span" if spans else "toxic_text"
-    if not spans:
-        spans, weights = (Span(0, len(found.text)),), (1.0,)
+    kind = "toxic_span" if found.masked.masked else "toxic_text"
+    spans = found.masked.weighted or ((Span(0, len(found.text)), 1.0),)
     return [
         {
             "start": span.start,
@@ -90,7 +87,7 @@ def spans_found(found: Found) -> list[dict[str, Any]]:
             **_detection(found, kind),
             "metadata": {"weight": short(weight)},
         }
-        for span, weight in zip(spans, weights, strict=True)
+        for span, weight in spans
     ]
 
 

@@ -52,19 +52,10 @@ class Leaving:
 
     def _left(self, masked: MaskedText) -> MaskedText:
         deeds = [span for span, _ in deeds_in(masked.text)]
-        weights = masked.weights or (1.0,) * len(masked.masked)
         others = [
             (part, weight)
-            for span, weight in zip(masked.masked, weights, strict=True)
+            for span, weight in masked.weighted
             for part in unspared(masked.text, span, deeds)
             if part == span or any(map(self.known.knows, _WORD.findall(part.of(masked.text))))
         ]
-        if not others:
-            return masked
-        strongest = max(weight for _, weight in others)
-        return MaskedText(
-            masked.text,
-            tuple(part for part, _ in others),
-            tuple(weight / strongest for _, weight in others),
-            masked.vetoes,
-        )
+        return masked.only(others) if others else masked

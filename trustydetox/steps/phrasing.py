@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -16,7 +16,7 @@ import yaml
 
 from trustydetox.records import MaskedText, Rewrite
 from trustydetox.roles import Infiller
-from trustydetox.spans import Edit, Span, apply_edits
+from trustydetox.spans import Edit, Span, apply_edits, overlapping
 from trustydetox.steps.infilling import mended
 from trustydetox.steps.viewing import KnownWords
 
@@ -87,16 +87,9 @@ def _words_beside(text: str, span: Span, phrase: Span) -> list[str]:
 
 def _without(masked: MaskedText, phrases: Sequence[tuple[Span, str]]) -> MaskedText:
     """The mask without the spans that touch a phrase."""
-    weights = masked.weights or (1.0,) * len(masked.masked)
-    kept = [
-        (span, weight)
-        for span, weight in zip(masked.masked, weights, strict=True)
-        if not any(span.start < one.end and one.start < span.end for one, _ in phrases)
-    ]
-    return replace(
-        masked,
-        masked=tuple(span for span, _ in kept),
-        weights=tuple(weight for _, weight in kept),
+    said = [one for one, _ in phrases]
+    return masked.only(
+        [(span, weight) for span, weight in masked.weighted if not overlapping(span, said)]
     )
 
 

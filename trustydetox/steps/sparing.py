@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from importlib.resources import files
 from typing import Any
@@ -99,9 +99,8 @@ class Sparing:
         text = masked.text
         kept: list[tuple[Span, float]] = []
         vetoes = {veto.span: veto.rule for veto in masked.vetoes}
-        weights = masked.weights or (1.0,) * len(masked.masked)
-        contexts = {name: find(text) for name, find in self._contexts.items() if weights}
-        for span, weight in zip(masked.masked, weights, strict=True):
+        contexts = {name: find(text) for name, find in self._contexts.items() if masked.masked}
+        for span, weight in masked.weighted:
             left = [span]
             for name, spared in contexts.items():
                 before, left = left, []
@@ -110,13 +109,8 @@ class Sparing:
                     vetoes |= dict.fromkeys(_between(text, one, pieces), name)
                     left += pieces
             kept += ((one, weight) for one in left)
-        strongest = max((weight for _, weight in kept), default=1.0)
-        return MaskedText(
-            text,
-            tuple(span for span, _ in kept),
-            tuple(weight / strongest for _, weight in kept),
-            tuple(Veto(span, vetoes[span]) for span in sorted(vetoes)),
-        )
+        stays = tuple(Veto(span, vetoes[span]) for span in sorted(vetoes))
+        return replace(masked.only(kept), vetoes=stays)
 
     def is_near_tie(self, attribution: Attribution, margin: float, /) -> bool:
         """What the inner masker says; True where it can't say."""

@@ -96,8 +96,7 @@ def _findings(findings: Iterable[Finding]) -> list[dict[str, Any]]:
 def _spans(masked: MaskedText | None) -> list[dict[str, Any]]:
     if masked is None:
         return []
-    weights = masked.weights or (1.0,) * len(masked.masked)
     return [
         {"start": span.start, "end": span.end, "weight": short(weight)}
-        for span, weight in zip(masked.masked, weights, strict=True)
+        for span, weight in masked.weighted
     ]
