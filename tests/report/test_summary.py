@@ -5,6 +5,7 @@ import json
 from trustydetox.records import Finding, MaskedText, Record, Toxicity, Verdict
 from trustydetox.report import RowCounts, Summary
 from trustydetox.report.groups import groups_in
+from trustydetox.report.samples import sample_of
 from trustydetox.report.shares import wilson
 from trustydetox.report.summary import field_family
 from trustydetox.spans import Edit, Span
@@ -221,6 +222,24 @@ def test_the_sample_of_a_huge_text_is_small() -> None:
 
     assert sum(len(piece.text) for piece in sample.before) == 5 + 2 * 160
     assert [piece.kind for piece in sample.before] == ["gap", "kept", "cut", "kept", "gap"]
+
+
+def test_a_sample_shows_as_many_words_and_edits_as_asked_for() -> None:
+    text = "fool " * 20
+    spans = tuple(Span(at, at + 4) for at in range(0, 100, 5))
+    record = Record(
+        text,
+        Verdict.REWRITTEN,
+        "man " * 20,
+        Toxicity(0.9),
+        edits=tuple(Edit(span, "man") for span in spans),
+        masked=MaskedText(text, spans),
+        toxicity_after=Toxicity(0.1),
+    )
+    for most, shown in ((12, 12), (100, 20)):
+        sample = sample_of(0, "text", record, most_marks=most)
+        cuts = [piece for piece in sample.before if piece.kind == "cut"]
+        assert (len(sample.words), len(cuts), sample.hidden_marks) == (shown, shown, 20 - shown)
 
 
 def test_marked_words_are_counted_in_bounded_memory() -> None:
