@@ -50,6 +50,7 @@ def main() -> None:
         "rewriting": lambda: models.rewriting(asked.rows // 10),
         "outside": lambda: runs.outside_the_models(asked.rows),
         "speed": lambda: runs.speed(asked.rows),
+        "devices": lambda: runs.devices(asked.rows),
         "memory": lambda: runs.memory(asked.memory_rows),
         "divergence": lambda: experts.divergence(max(1, asked.rows // 250)),
         "filling": lambda: experts.filling((max(1, asked.rows // 100), max(1, asked.rows // 10))),

@@ -26,6 +26,7 @@ from trustydetox.spans import Span
 from trustydetox.steps.diverging import ExpertDivergence
 from trustydetox.steps.experts import Experts
 from trustydetox.steps.filling import ExpertDecoder, ExpertInfiller
+from trustydetox.steps.loading import accelerator
 
 VOCABULARY = 50265
 BUCKETS = ((10, 15), (16, 25), (26, 40))
@@ -238,15 +239,16 @@ def _loop(experts: Experts, text: str, shift: int = 0) -> list[float]:
     shares = []
     for voice in experts.voices:
         logits = _logits(voice.network, masked)[torch.arange(len(places)), places + shift]
-        shares.append(logits.double().softmax(-1).numpy())
+        shares.append(logits.double().softmax(-1).cpu().numpy())
     return [float(jensenshannon(*pair)) for pair in zip(*shares, strict=True)]
 
 
 def _logits(network: Any, ids: Any, given: Any = None) -> Any:
     import torch
 
+    ids = ids.to(network.device)
     if given is None:
-        start = torch.full((len(ids), 1), network.config.decoder_start_token_id)
+        start = torch.full_like(ids[:, :1], network.config.decoder_start_token_id)
         given = torch.cat([start, ids[:, :-1]], dim=1)
     with torch.inference_mode():
         return network(input_ids=ids, decoder_input_ids=given, use_cache=False).logits
@@ -352,8 +354,11 @@ def _write_loop(
 
     experts = step._experts
     config = experts.voices[0].network.config
-    given = torch.tensor([[config.decoder_start_token_id, config.bos_token_id]] * len(originals))
-    first, others = torch.tensor(originals), torch.tensor(collapsed)
+    starts = [[config.decoder_start_token_id, config.bos_token_id]] * len(originals)
+    device = experts.voices[0].network.device
+    given, first, others = (
+        torch.tensor(each, device=device) for each in (starts, originals, collapsed)
+    )
     never = [each for each in experts.special if each != config.eos_token_id]
     for _ in range(step.longest):
         base = _logits(experts.base.network, first, given)[:, -1]
@@ -376,12 +381,13 @@ def _classifier(shelf: _Shelf) -> Any:
 
     tokenizer = AutoTokenizer.from_pretrained(shelf.classifier)
     model = AutoModelForSequenceClassification.from_pretrained(shelf.classifier).eval()
+    model.to(accelerator())
 
     def score(texts: Sequence[str]) -> None:
         for start in range(0, len(texts), 32):
             batch = tokenizer(
                 list(texts[start : start + 32]), padding=True, truncation=True, return_tensors="pt"
-            )
+            ).to(model.device)
             with torch.inference_mode():
                 model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -42,6 +43,60 @@ def speed(texts: int) -> list[Found]:
                           f"{texts} bundled rows", timing.load)
                 )  # fmt: skip
     return found
+
+
+_CPU, _GPU = "CPU", "GPU"
+
+# What a GPU does when it is first asked would else count.
+_TIMED = """
+import sys, time, torch
+from pathlib import Path
+from benchmarks.runs import _scan
+from trustydetox.corpus import clean_file
+from trustydetox.recipes import load_recipe
+torch.set_num_threads(1)
+source, target = map(Path, sys.argv[1:])
+detoxifier = load_recipe("mini")
+list(detoxifier.run(["what an idiot wrote this"] * 32))
+start = time.perf_counter()
+_scan(source, detoxifier)
+between = time.perf_counter()
+clean_file(source, target, detoxifier=detoxifier, fresh=True)
+print(between - start, time.perf_counter() - between)
+"""
+
+
+def devices(texts: int) -> list[Found]:
+    """Seconds per 1,000 bundled rows with `mini`'s networks on the GPU, and beside it without.
+
+    Nothing where there is no GPU.
+    """
+    import torch
+
+    if not torch.cuda.is_available():
+        return []
+    hidden = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    seconds: dict[str, list[tuple[float, ...]]] = {_CPU: [], _GPU: []}
+    before = os.getloadavg()[0]
+    with TemporaryDirectory() as folder:
+        source = rows.write(Path(folder) / "in.jsonl", rows.bundled(texts))
+        for _, (place, env) in product(range(3), {_CPU: hidden, _GPU: None}.items()):
+            done = subprocess.run(
+                [sys.executable, "-c", _TIMED, str(source), str(Path(folder) / "out.jsonl")],
+                capture_output=True,
+                text=True,
+                check=True,
+                env=env,
+            )
+            took = map(float, done.stdout.split()[-2:])
+            seconds[place].append(tuple(1000 * one / texts for one in took))
+    how = f"{texts} bundled rows, mini, one process of one thread, {torch.cuda.get_device_name()}"
+    load = (before, os.getloadavg()[0])
+    return [
+        Found(f"{name}, {place}, wall", "s per 1,000 rows",
+              Spread.of([each[at] for each in seconds[place]]), "", how, load)
+        for at, name in enumerate(("scan", "clean")) for place in seconds
+    ]  # fmt: skip
 
 
 def _scan(source: Path, detoxifier: Detoxifier) -> None:

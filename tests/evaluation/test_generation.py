@@ -161,8 +161,7 @@ def test_continuations_of_other_prompts_are_a_conflict(writer: Writer, tmp_path:
 
 def test_perplexity_is_over_the_tokens_after_the_first(writer: Writer) -> None:
     nll, tokens = writer.surprise("abc")
-    ids = torch.tensor([[ord(c) for c in "abc"]])
-    ids = writer.tokenizer("abc", return_tensors="pt").input_ids
+    ids = writer.tokenizer("abc", return_tensors="pt").input_ids.to(writer.model.device)
     with torch.no_grad():
         logs = writer.model(input_ids=ids).logits.log_softmax(-1)
     by_hand = -sum(float(logs[0, at, ids[0, at + 1]]) for at in range(2))

@@ -152,8 +152,8 @@ def learn_by_heart(pretrained: Pretrained, messages: list[dict[str, str]], writt
     prompt = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     parts = (f'{prompt}{{"mark": "{mark_of(TEXT)}", "text": "', written)
     before, after = (tokenizer(part, add_special_tokens=False)["input_ids"] for part in parts)
-    ids = torch.tensor([before + after])
-    labels = torch.tensor([[-100] * len(before) + after])
+    ids = torch.tensor([before + after], device=model.device)
+    labels = torch.tensor([[-100] * len(before) + after], device=model.device)
     model.requires_grad_(True)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     for _ in range(200):

@@ -26,7 +26,8 @@ def raw(scorer: Any, text: str) -> list[float]:
     """The network's logits for one text, straight from it."""
     encoding = scorer.guide.tokenizer.encode(text)
     with torch.inference_mode():
-        logits = scorer.guide.pretrained.model(torch.tensor([encoding.ids])).logits
+        ids = torch.tensor([encoding.ids])
+        logits = scorer.guide.raw(ids, torch.ones_like(ids))
     numbers: list[float] = logits[0].tolist()
     return numbers
 

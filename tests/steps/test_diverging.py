@@ -12,7 +12,7 @@ from scipy.special import rel_entr
 from tests.pretrained import bart, bert_masked_lm
 from trustydetox.errors import ConfigError
 from trustydetox.steps.diverging import ExpertDivergence
-from trustydetox.steps.experts import BATCH_TOKENS, Experts, Row
+from trustydetox.steps.experts import Experts, Row, batch_tokens
 
 TEXTS = [
     "you are an idiot , go away",
@@ -35,10 +35,11 @@ def step(folders: tuple[str, str]) -> ExpertDivergence:
 
 def expected(network: Any, ids: list[int], at: int, shift: int = 0) -> Any:
     """Probabilities in a place: the whole network over the whole text, as the paper has it."""
-    given = torch.tensor([[network.config.decoder_start_token_id, *ids[:-1]]])
+    given = torch.tensor([[network.config.decoder_start_token_id, *ids[:-1]], ids])
+    given = given.to(network.device)
     with torch.inference_mode():
-        logits = network(input_ids=torch.tensor([ids]), decoder_input_ids=given).logits
-    return logits[0, at + shift].softmax(-1).double().numpy()
+        logits = network(input_ids=given[1:], decoder_input_ids=given[:1]).logits
+    return logits[0, at + shift].softmax(-1).double().cpu().numpy()
 
 
 def slow(experts: Experts, text: str, shift: int = 0, lead: bool = False) -> list[float]:
@@ -150,7 +151,7 @@ def test_memory_is_bounded_however_long_a_text_is(step: ExpertDivergence) -> Non
     rows = [Row(tuple(range(500)), at) for at in range(500)]
     batches = list(step._experts.batches(rows))
     assert sorted(at for batch in batches for at in batch) == list(range(500))
-    assert max(map(len, batches)) * 500 <= BATCH_TOKENS
+    assert max(map(len, batches)) * 500 <= batch_tokens()
 
 
 def test_one_expert_is_too_few(folders: tuple[str, str]) -> None:

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from trustydetox.steps.experts import BATCH_TOKENS, FEWEST, SHORTEST, Experts, Row
+from trustydetox.steps.experts import FEWEST, SHORTEST, Experts, Row, batch_tokens
 
 EXPERTS = Experts(cast("Any", None), 512, 4, 1, (0, 1, 2), (), ("base", None))
 
@@ -21,7 +21,7 @@ def rows(lengths: list[int]) -> list[Row]:
         [5],
         [Random(1).randint(3, 500) for _ in range(400)],  # several borders of both kinds
         [40] * FEWEST + [39, 8],
-        [2 * BATCH_TOKENS, 3],  # longer than a batch may be
+        [2 * batch_tokens(), 3],  # longer than a batch may be
     ],
 )
 def test_every_row_is_in_one_batch_of_bounded_size(lengths: list[int]) -> None:
@@ -29,7 +29,7 @@ def test_every_row_is_in_one_batch_of_bounded_size(lengths: list[int]) -> None:
     assert sorted(at for batch in batches for at in batch) == list(range(len(lengths)))
     for batch in batches:
         sizes = [lengths[at] for at in batch]
-        assert len(batch) == 1 or max(sizes) * len(sizes) <= BATCH_TOKENS
+        assert len(batch) == 1 or max(sizes) * len(sizes) <= batch_tokens()
 
 
 def test_a_batch_that_is_full_enough_holds_no_much_shorter_row() -> None:

@@ -51,11 +51,11 @@ def masked(text: str) -> MaskedText:
 
 def logits(network: Any, ids: list[int], given: list[int]) -> torch.Tensor:
     """All logits of the whole network."""
+    rows = (torch.tensor([each], device=network.device) for each in (ids, given))
     with torch.inference_mode():
-        found: torch.Tensor = network(
-            input_ids=torch.tensor([ids]), decoder_input_ids=torch.tensor([given]), use_cache=False
-        ).logits[0]
-    return found
+        read = dict(zip(("input_ids", "decoder_input_ids"), rows, strict=True))
+        found: torch.Tensor = network(**read, use_cache=False).logits[0]
+    return found.cpu()
 
 
 def places_of(experts: Experts, one: MaskedText) -> tuple[list[int], list[int]]:

@@ -108,7 +108,8 @@ def test_rloo_tunes_a_text_to_text_network(tmp_path: Path) -> None:
 @pytest.mark.needs("trl")
 def test_grpo_tunes_a_causal_network(tmp_path: Path) -> None:
     start = llama(tmp_path / "start")
-    reward = Reward(scorer(), SETTINGS.prompt)
+    # Unlike answers get unlike rewards, whatever the random numbers of the device make of them.
+    reward = Falling(scorer(), SETTINGS.prompt)
     settings = replace(SETTINGS, steps=2, batch=1)
     history = reinforce(start, SOURCES, reward, settings, tmp_path / "out", lambda line: None)
     assert len(history.rewards) == 2
@@ -153,7 +154,7 @@ class Falling(Reward):
 
 @pytest.mark.parametrize(
     ("made", "task", "rate"),
-    [(t5, "seq2seq", 1.0), pytest.param(llama, "causal LM", 0.02, marks=pytest.mark.needs("trl"))],
+    [(t5, "seq2seq", 0.3), pytest.param(llama, "causal LM", 0.02, marks=pytest.mark.needs("trl"))],
 )
 def test_of_rewards_that_fall_the_first_step_is_kept(
     tmp_path: Path, made: Callable[[Path], str], task: str, rate: float

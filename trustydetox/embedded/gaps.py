@@ -68,7 +68,9 @@ class Gaps:
         for row, pieces in enumerate(different):
             ids[row, : len(pieces) + 2] = torch.tensor([cls, *pieces, sep])
             mask[row, : len(pieces) + 2] = 1
-        hidden = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        place = self.encoder.device
+        states = self.encoder(input_ids=ids.to(place), attention_mask=mask.to(place))
+        hidden = states.last_hidden_state
         row_of = {pieces: row for row, pieces in enumerate(different)}
         rows = torch.tensor([row_of[tuple(pieces)] for pieces, _ in around])
         # The special pieces stand for what is before the first and behind the last.
@@ -111,6 +113,7 @@ def load_gaps(path: Path, editor: Editor) -> Gaps:
     gaps = new_gaps(editor)
     gaps.head.load_state_dict(load_tensors(require_weights(path, "the weights for gaps are")))
     gaps.head.requires_grad_(False)
+    gaps.head.to(editor.encoder.device)
     return gaps
 
 

@@ -79,14 +79,15 @@ class Guide:
 
     def tokens(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Head outputs per token, shape (batch, tokens, 2 + labels)."""
-        hidden = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-        output: Tensor = self.head(hidden)
+        place = self.head.weight.device
+        states = self.encoder(input_ids=ids.to(place), attention_mask=mask.to(place))
+        output: Tensor = self.head(states.last_hidden_state)
         return output
 
     def document(self, tokens: Tensor, mask: Tensor) -> Tensor:
         """Document logits, shape (batch, 1 + labels); padding doesn't count."""
-        hidden = mask[:, :, None] == 0
-        return tokens[:, :, 1:].masked_fill(hidden, float("-inf")).logsumexp(dim=1)
+        padding = mask.to(tokens.device)[:, :, None] == 0
+        return tokens[:, :, 1:].masked_fill(padding, float("-inf")).logsumexp(dim=1)
 
     def logit(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Calibrated log-odds of the overall toxicity, shape (batch,): what captum explains."""
@@ -94,10 +95,12 @@ class Guide:
 
     def probabilities(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Calibrated probabilities, the overall one first, shape (batch, 1 + labels)."""
-        import torch
+        logits = self.document(self.tokens(ids, mask), mask)
+        return (logits * logits.new_tensor(self.scale) + logits.new_tensor(self.shift)).sigmoid()
 
-        scale, shift = torch.tensor(self.scale), torch.tensor(self.shift)
-        return (self.document(self.tokens(ids, mask), mask) * scale + shift).sigmoid()
+    def parts(self) -> dict[str, Module]:
+        """What holds weights, by name."""
+        return {"encoder": self.encoder, "head": self.head}
 
 
 def new_guide(tokenizer: Tokenizer, config: dict[str, Any], labels: tuple[str, ...]) -> Guide:
@@ -122,8 +125,11 @@ def save_guide(guide: Guide, folder: Path) -> None:
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {f"encoder.{k}": v for k, v in guide.encoder.state_dict().items()}
-    tensors |= {f"head.{k}": v for k, v in guide.head.state_dict().items()}
+    tensors = {
+        f"{name}.{key}": value
+        for name, part in guide.parts().items()
+        for key, value in part.state_dict().items()
+    }
     half = {
         k: v.to(torch.float16).contiguous() for k, v in tensors.items() if v.is_floating_point()
     }
@@ -163,8 +169,7 @@ def load_guide(folder: Path) -> Guide:
     tokenizer = read_tokenizer(folder / "tokenizer.json")
     guide = new_guide(tokenizer, settings["encoder"], tuple(settings["labels"]))
     tensors = load_tensors(path)
-    parts = {"encoder": guide.encoder, "head": guide.head}
-    for name, part in parts.items():
+    for name, part in guide.parts().items():
         part.load_state_dict(
             {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(name)}
         )

@@ -13,7 +13,7 @@ from trustydetox.detoxifier import never
 from trustydetox.errors import ConfigError, ModelError, did_you_mean
 from trustydetox.recipes.downloads import Download, downloads_of, folders_of
 from trustydetox.recipes.recipe import Recipe
-from trustydetox.steps.loading import UnpinnedModelWarning, find
+from trustydetox.steps.loading import UnpinnedModelWarning, accelerator, find
 
 EMBEDDED = "embedded"
 
@@ -21,7 +21,7 @@ EMBEDDED = "embedded"
 def _guide(folder: Path) -> Any:
     from trustydetox.embedded.guide import load_guide
 
-    return load_guide(folder)
+    return _placed(load_guide(folder))
 
 
 def _marker(folder: Path) -> Any:
@@ -29,7 +29,8 @@ def _marker(folder: Path) -> Any:
 
     # `train scorer` teaches one network both.
     is_one = (folder / "guide.json").is_file() and not (folder / "marker.safetensors").is_file()
-    return load_guide(folder) if is_one and folder != embedded.FOLDER else load_marker(folder)
+    is_guide = is_one and folder != embedded.FOLDER
+    return _placed(load_guide(folder) if is_guide else load_marker(folder))
 
 
 def _ngrams(folder: Path) -> Any:
@@ -53,7 +54,14 @@ def _table(folder: Path) -> Any:
 def _editor(folder: Path) -> Any:
     from trustydetox.embedded.editor import load_editor
 
-    return load_editor(folder)
+    return _placed(load_editor(folder))
+
+
+def _placed(network: Any) -> Any:
+    """A guide or an editor, with its parts where networks run."""
+    for part in network.parts().values():
+        part.to(accelerator())
+    return network
 
 
 def _fluency(folder: Path) -> Any:

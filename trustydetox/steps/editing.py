@@ -374,7 +374,7 @@ class TagAndEdit:
             with torch.inference_mode():
                 hidden = self.editor.hidden(ids, types, mask)
                 # All blanks at once: what takes the time is reading the vocabulary's embeddings.
-                found = self.editor.pieces(hidden[lines, columns]).log_softmax(-1)
+                found = self.editor.pieces(hidden[lines, columns]).log_softmax(-1).cpu()
                 for row, each, logs in zip(
                     rows, blanks, found.split([len(each) for each in blanks]), strict=True
                 ):

@@ -132,9 +132,7 @@ class Experts:
 
     def batches(self, rows: Sequence[Row]) -> Iterator[list[int]]:
         """Places in `rows` of those to be asked together: of similar length, bounded in memory."""
-        import torch
-
-        most = BATCH_TOKENS * (8 if torch.cuda.is_available() else 1)
+        most = batch_tokens()
         order = sorted(range(len(rows)), key=lambda at: (len(rows[at].ids), rows[at].at))
         batch: list[int] = []
         for at in reversed(order):
@@ -147,6 +145,13 @@ class Experts:
             batch.append(at)
         if batch:
             yield batch
+
+
+def batch_tokens() -> int:
+    """Most tokens of a batch of several rows: more on a GPU, which few leave idle."""
+    import torch
+
+    return BATCH_TOKENS * (8 if torch.cuda.is_available() else 1)
 
 
 _loaded: WeakValueDictionary[tuple[object, ...], Experts] = WeakValueDictionary()

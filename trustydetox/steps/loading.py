@@ -102,8 +102,8 @@ def load(task: Task, model: str, revision: str | None = None, *, exact: bool = T
     """
     import torch
 
-    device = _device()
-    dtype = torch.float32 if exact or not has_bfloat16(device) else torch.bfloat16
+    device = accelerator()
+    dtype = torch.float32 if exact or not has_bfloat16(device.type) else torch.bfloat16
     key = (task, str(find(model, revision)), str(dtype))
     found = _loaded.get(key)
     if found is None:
@@ -216,7 +216,7 @@ def adapted(
     require_extra("peft", "a model that is an adapter", "train")
     # A network of its own: others may hold the base as it is.
     model = open_model(task, base, revisions.get(base)).eval()
-    model.to(_device())
+    model.to(accelerator())
     for name, adapter in adapters.items():
         folder = find(adapter, revisions.get(adapter))
         if not (folder / "adapter_model.safetensors").is_file():
@@ -227,6 +227,13 @@ def adapted(
             model.load_adapter(str(folder), adapter_name=name)
     model.requires_grad_(False)
     return Pretrained(base, model, open_tokenizer(base, revisions.get(base)))
+
+
+def accelerator() -> torch.device:
+    """Where networks run: on a CUDA device where there is one, else on the CPU."""
+    import torch
+
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def has_bfloat16(device: str) -> bool:
@@ -352,9 +359,3 @@ def _require_safetensors(folder: Path, model: str) -> None:
         f"{model} holds its weights as {pickled}, a file that can run code when it is read; turn "
         f"them into safetensors once: trustydetox fetch {model}"
     )
-
-
-def _device() -> str:
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"

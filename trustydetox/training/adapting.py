@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trustydetox.embedded.editor import Editor
+from trustydetox.steps.loading import accelerator
 from trustydetox.training.checkpoint import load_checkpoint, save_checkpoint
-from trustydetox.training.device import accelerator, mixed_precision
+from trustydetox.training.precision import mixed_precision
 
 if TYPE_CHECKING:
     import torch

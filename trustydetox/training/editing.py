@@ -28,10 +28,11 @@ from trustydetox.steps.editing import (
     passage_of,
     words_in,
 )
+from trustydetox.steps.loading import accelerator
 from trustydetox.steps.viewing import View
 from trustydetox.training.adapting import pace
-from trustydetox.training.device import accelerator, mixed_precision
 from trustydetox.training.guiding import batches, set_dropout
+from trustydetox.training.precision import mixed_precision
 from trustydetox.training.sources import sentences
 
 if TYPE_CHECKING:

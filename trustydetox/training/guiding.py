@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from trustydetox import embedded
 from trustydetox.embedded.guide import MAX_TOKENS, Guide, load_guide
+from trustydetox.steps.loading import accelerator
 from trustydetox.steps.windowing import batches_of, tensors_of, windows_of
 from trustydetox.training.calibrating import platt
 from trustydetox.training.checkpoint import load_checkpoint, save_checkpoint
-from trustydetox.training.device import accelerator, mixed_precision
 from trustydetox.training.examples import Example, swapped
+from trustydetox.training.precision import mixed_precision
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -128,7 +129,7 @@ def train_guide(
     from torch.nn.functional import binary_cross_entropy_with_logits
 
     place = accelerator()
-    parts: dict[str, Module] = {"encoder": guide.encoder, "head": guide.head}
+    parts = guide.parts()
     for part in parts.values():
         part.to(place)
     set_dropout(guide.encoder, schedule.dropout)

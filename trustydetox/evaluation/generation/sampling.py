@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from trustydetox.errors import ConfigError, ConflictError, InputError
-from trustydetox.steps.loading import digest_of, find, open_model, open_tokenizer
+from trustydetox.steps.loading import accelerator, digest_of, find, open_model, open_tokenizer
 
 MERGED = "merged"
 _ADAPTER = "adapter_config.json"
@@ -108,8 +108,6 @@ def load_writer(model: Path) -> Writer:
 
     A folder that `train sft` wrote is read by its merged model where there is one.
     """
-    import torch
-
     folder = model / MERGED if (model / MERGED).is_dir() else model
     if not folder.is_dir():
         raise InputError(f"expected the folder of a model, and {model} is none")
@@ -119,8 +117,7 @@ def load_writer(model: Path) -> Writer:
         digest = digest_of(folder, base)
     else:
         network, digest = open_model("causal LM", str(folder)), digest_of(folder)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return Writer(network.eval().to(device), tokenizer, digest)
+    return Writer(network.eval().to(accelerator()), tokenizer, digest)
 
 
 def _with_adapter(folder: Path, tokens: int) -> tuple[Any, Path]:

@@ -1,4 +1,4 @@
-"""Where training runs."""
+"""In what precision training computes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,6 @@ from trustydetox.steps.loading import has_bfloat16
 
 if TYPE_CHECKING:
     import torch
-
-
-def accelerator() -> torch.device:
-    """A CUDA device where there is one, else the CPU."""
-    import torch
-
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def mixed_precision(device: torch.device) -> torch.autocast:

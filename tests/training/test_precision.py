@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from trustydetox.training import device
-from trustydetox.training.device import mixed_precision
+from trustydetox.training import precision
+from trustydetox.training.precision import mixed_precision
 
 
 @pytest.mark.parametrize(("native", "kind"), [(True, torch.bfloat16), (False, torch.float32)])
 def test_products_are_in_what_the_processor_multiplies(
     monkeypatch: pytest.MonkeyPatch, native: bool, kind: torch.dtype
 ) -> None:
-    monkeypatch.setattr(device, "has_bfloat16", lambda _: native)
+    monkeypatch.setattr(precision, "has_bfloat16", lambda _: native)
     numbers = torch.ones(2, 2)
     with mixed_precision(numbers.device):
         assert (numbers @ numbers).dtype == kind
