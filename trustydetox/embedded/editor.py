@@ -40,7 +40,7 @@ class Editor:
 
     def hidden(self, ids: Tensor, types: Tensor, mask: Tensor) -> Tensor:
         """Hidden states, shape (batch, tokens, width)."""
-        place = self.tagger.weight.device
+        place = self.encoder.device
         states: Tensor = self.encoder(
             input_ids=ids.to(place), token_type_ids=types.to(place), attention_mask=mask.to(place)
         ).last_hidden_state

@@ -106,7 +106,7 @@ def build_trainer(
         **passed,
     )
     preflight.check_tokens(peft_config, config)
-    preflight.check_prepared(made.train_dataset, train_dataset, args)
+    preflight.check_prepared(made.train_dataset, train_dataset, args, config)
     _widen_adapter(made)
     return made
 

@@ -119,10 +119,34 @@ def check_precision(args: SFTConfig) -> None:
         )
 
 
-def check_prepared(prepared: Any, rows: Any, args: SFTConfig) -> None:
-    """Refuse rows of which truncation left no token to learn from."""
-    if hasattr(prepared, "__len__") and len(prepared) == 0 and next(iter(rows), None) is not None:
+def check_prepared(prepared: Any, rows: Any, args: SFTConfig, config: Any) -> None:
+    """Refuse rows of which truncation left no token to learn from, or more than the base can read.
+
+    Of a stream neither is known before it is read.
+    """
+    if not hasattr(prepared, "__len__"):
+        return
+    if len(prepared) == 0 and next(iter(rows), None) is not None:
         raise ConfigError(
             f"no row has a token left to learn from after truncation to {args.max_length} tokens: "
             "raise max_length, or set truncation_mode to keep_end"
         )
+    text = config.get_text_config()
+    positions = getattr(text, "max_position_embeddings", None)
+    # Rotary positions go on. Learned ones end: in mid-training, on a GPU with another's error.
+    if positions and getattr(text, "rope_parameters", None) is None:
+        longest = _longest(prepared)
+        if longest > positions:
+            raise ConfigError(
+                f"the base reads at most {positions} tokens, and the longest row has {longest}: "
+                f"set max_length to {positions} or less"
+            )
+
+
+def _longest(prepared: Any) -> int:
+    """Most tokens of a row."""
+    import pyarrow.compute
+
+    columns = (part["input_ids"] for part in prepared.with_format("arrow").iter(10_000))
+    sizes = (pyarrow.compute.max(pyarrow.compute.list_value_length(one)) for one in columns)
+    return max((size.as_py() or 0 for size in sizes), default=0)
