@@ -32,6 +32,7 @@ class Machine:
 
     gemm: GFLOP/s of a float32 matrix product on one thread, best of five: what the machine gave
         at that hour.
+    accelerator: the GPU's name; empty without one.
     """
 
     processor: str
@@ -41,11 +42,13 @@ class Machine:
     python: str
     versions: Mapping[str, str]
     gemm: float
+    accelerator: str = ""
 
     def __str__(self) -> str:
         versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
         return (
             f"{self.processor}, {self.cores} cores usable, {self.memory_gib:.0f} GiB, "
+            f"{self.accelerator and self.accelerator + ', '}"
             f"{self.system}, Python {self.python}, {versions}; float32 product on one thread: "
             f"{self.gemm:.0f} GFLOP/s. Models run on one thread."
         )
@@ -53,6 +56,8 @@ class Machine:
 
 def this_machine() -> Machine:
     """Looks the facts up and times a matrix product."""
+    import torch
+
     pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return Machine(
         _processor(),
@@ -62,6 +67,7 @@ def this_machine() -> Machine:
         platform.python_version(),
         {name: importlib.metadata.version(name) for name in PACKAGES},
         _gemm(),
+        torch.cuda.get_device_name() if torch.cuda.is_available() else "",
     )
 
 

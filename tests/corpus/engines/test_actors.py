@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import detoxifier
-from trustydetox.corpus.engines.actors import Actors
+from trustydetox.corpus.engines.actors import Actors, shares
 from trustydetox.errors import ConfigError, MissingExtraError
 
 ROOT = Path(__file__).parents[3]
@@ -23,6 +23,25 @@ ROOT = Path(__file__).parents[3]
 def test_without_ray_the_extra_is_named() -> None:
     with pytest.raises(MissingExtraError, match=r"pip install 'trustydetox\[ray\]'"):
         Actors(detoxifier, 1, threshold=0.5, fallback="drop")
+
+
+@pytest.mark.parametrize(
+    ("cpus", "gpus", "count", "each"),
+    [
+        (8, 0, 3, (2, 0)),
+        (2, 0, 4, (0.5, 0)),
+        (16, 1, 4, (4, 0.25)),
+        (16, 4, 2, (8, 1)),
+        (16, 4, 6, (2, 0.5)),  # of two thirds each, only four would find room
+    ],
+)
+def test_actors_share_a_cluster_so_that_all_find_room(
+    cpus: int, gpus: int, count: int, each: tuple[float, float]
+) -> None:
+    found = shares({"CPU": cpus, "GPU": gpus} if gpus else {"CPU": cpus}, count)
+    assert (found["num_cpus"], found["num_gpus"]) == each
+    on_one = int(1 / found["num_gpus"]) if gpus else count
+    assert on_one * max(gpus, 1) >= count
 
 
 @pytest.mark.needs("ray")

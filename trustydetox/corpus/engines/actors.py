@@ -6,8 +6,9 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, redirect_stdout
+from math import ceil
 from types import TracebackType
 from typing import Any, NamedTuple, TextIO, cast
 
@@ -58,6 +59,19 @@ class _Begun(NamedTuple):
     since: float
 
 
+def shares(resources: Mapping[str, float], count: int) -> dict[str, float]:
+    """What each of `count` actors asks Ray for: of the CPUs as many, of the GPUs at most one.
+
+    Where there are fewer GPUs than actors, as many share one as must: Ray hides a GPU from whoever
+    asks for none, and keeps no part of one that is on another.
+    """
+    cpus, gpus = resources.get("CPU", 1) / count, resources.get("GPU", 0)
+    return {
+        "num_cpus": int(cpus) if cpus >= 1 else cpus,
+        "num_gpus": 1 / ceil(count / gpus) if gpus else 0,
+    }
+
+
 class Actors:
     """Ray actors that each make the pipeline anew; a context, at whose end they are killed.
 
@@ -65,7 +79,7 @@ class Actors:
     the context. An actor that dies, be it with its machine, is replaced.
 
     make: gives the pipeline, in each actor; what it needs must be installed on every machine.
-    count: of actors, among which the CPUs of the cluster are divided.
+    count: of actors, among which the CPUs and the GPUs of the cluster are divided.
     seconds: an actor that works longer at one job is killed, see `Jobs`; None: never.
     """
 
@@ -105,8 +119,7 @@ class Actors:
                 f"Ray can't be reached or started ({type(error).__name__})"
             ) from error
         self._stack.callback(ray.shutdown)
-        share = ray.cluster_resources().get("CPU", 1) / self._count
-        self._class = ray.remote(num_cpus=int(share) if share >= 1 else share)(_Actor)
+        self._class = ray.remote(**shares(ray.cluster_resources(), self._count))(_Actor)
         return self
 
     def __exit__(
