@@ -116,6 +116,17 @@ def masking(text: str, *words: str) -> MaskedText:
         ("Bloody phones are loud", "Bloody", "Phones are loud"),
         ("a cheap ass phone", "ass", "a cheap phone"),
         ("a long-ass way", "ass", "a long way"),
+        # A whole sentence.
+        ("You idiot!", "idiot", "You are naive!"),
+        ("He sold it. You filthy liar.", "filthy liar", "He sold it. You are dishonest."),
+        ("“You big coward!” he said", "coward", "“You are fearful!” he said"),
+        ("Well… Idiots", "Idiots", "Well… How naive"),
+        ("shut up you dumb idiot", "idiot", "be quiet"),
+        ("it tastes like garbage to me", "garbage", "it tastes bad to me"),
+        ("How dumb do you have to be?", "dumb", "How naive do you have to be?"),
+        ("Where is that son of a bitch?", "bitch", "Where is that person?"),
+        ("He is such an idiot.", "idiot", "He is so naive."),
+        ("I married such an idiot.", "idiot", "I married somebody so naive."),
         # What is bad, said of it alone.
         ("This plan sucks!", "sucks", "This plan is bad!"),
         ("it sucks to wait", "sucks", "it is bad to wait"),
@@ -201,6 +212,12 @@ def test_an_edit_that_touches_a_phrase_gives_way_to_it() -> None:
         ("the fucking idiot", "fucking idiot"),
         ("the fucking thugs", "fucking thugs"),
         ("kiss my cheap ass", "ass"),
+        # No whole sentence.
+        ("I believe you idiots!", "idiots"),
+        ("you idiot, go home", "idiot"),
+        ("and you idiot", "idiot"),
+        ("the idiot", "idiot"),
+        ("you idiot boy", "idiot"),
         # Of somebody else than who is called so.
         ("I called her stupid boyfriend", "stupid"),
         ("she was called stupid cow", "stupid"),

@@ -77,6 +77,16 @@ _DEGREE = (
     rf"|(?:kind|sort){_GAP}of|a{_GAP}(?:little|bit)|one{_GAP}(?:crazy|big|total|complete|real)"
 )
 _AUX = "can|could|may|might|must|shall|should|will|would|do|does|did|gonna"
+_HIS = "my|your|his|her|our|their"
+# What is said of people and is no noun, and what comes behind a noun.
+_MEAN = (
+    "arrogant|brainless|cheap|cheating|clueless|cocky|cold|cowardly|greedy|heartless|lazy|lying|miserable|nosy"
+    "|obnoxious|pompous|selfish|shameless|smug|sneaky|spineless|spoiled|stingy|ungrateful|useless|worthless"
+)
+_WENT = (
+    "always|never|just|still|only|who|that|which|out|off|up|over|has|have|had|is|was|are|were|will|would"
+    "|could|did|does|left|took|went|came|sold|told|got|made|gave|ran|said|lied|stole|keeps?|thinks?|wants?"
+)
 _NEVER = r"(?:can|could|should|would|must|might|wo|do|does|did)n?['’]t"
 _BETWEEN = "i|we|it|this|that|they|he|she|you|really|just|not|never|always|even|probably"
 _GENDER = "girl|woman|lady|boy|man"
@@ -157,6 +167,16 @@ _RULES = (
     rf"|then(?=,)|(?:{_NO_ORDER})(?=(?:{_GAP}[^.!?,\n]{{1,60}})?,{_GAP}please(?:{_ENDS})))",
     # He is (really).
     rf"(?:{_IS}|(?:s?he|that|who)['’]s)(?=[^\S\n]*\()",
+    # that heartless left | your lazy out of bed
+    rf"(?:this|that|the|every|some|another|{_HIS}){_GAP}(?:{_MEAN})"
+    rf"(?={_GAP}(?:{_WENT}){_BORDER})",
+    # You weren't such a person. | the bad, most annoying one
+    rf"such(?={_GAP}an?{_GAP}(?:person|man|woman|guy|thing){_ENDS})",
+    rf"the(?={_GAP}(?:{_COMMON}),{_GAP}(?:most|\w{{2,}}est){_BORDER})",
+    # Is it me or is this guy?
+    rf"(?<=\bor )(?:is|are)(?={_GAP}(?:this|that|these|those){_GAP}(?:guy|man|woman|person|people){_ENDS})",
+    # What a person.
+    rf"what{_GAP}an?(?={_GAP}(?:person|man|woman|guy|thing){_ENDS})",
     # You big. | ya lucky!
     rf"(?:you|ya|u){_GAP}(?:big|little|lucky|old|poor)(?={_ENDS})",
     # an (lol) | an #fail

@@ -151,14 +151,18 @@ def _by_first_word() -> Mapping[str, Mapping[str, Sequence[_Phrase]]]:
     words: Mapping[str, Sequence[str]] = read["words"]
     ends, goes_on = (_any_of(read[kind]) for kind in ("not_strong_before", "clause"))
     behind = {
+        "sentences": r"(?=[^\S\n]*(?:[.!?…)\]”\"\n]|\Z))",
         "idioms": r"(?![\w'’])",
         "predicates": rf"(?=[^\S\n]*(?:[,.;:!?…)\]”\"\n]|\Z)|\s+(?:{goes_on})(?![\w'’]))",
         "intensifiers": rf"(?=[^\S\n]+(?!(?:{ends})(?![\w'’]))[^\W\d_])",
     }
     found: dict[str, dict[str, list[_Phrase]]] = {}
+    # A sign that ends a sentence, an opening one, or nothing at all stands before a whole sentence.
+    before = {"sentences": r"(?<![^\s\"“(\[])(?<![^\s.!?…\"“][^\S\n])"}
     for kind, after in behind.items():
         for phrase, instead in read[kind].items():
-            made = _Phrase(_pattern(phrase, words) + after, instead or "")
+            pattern = before.get(kind, "") + _pattern(phrase, words) + after
+            made = _Phrase(pattern, instead or "")
             for first in _first_words(phrase, words):
                 found.setdefault(first, {}).setdefault(kind, []).append(made)
     return found
