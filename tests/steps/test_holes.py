@@ -31,6 +31,8 @@ from trustydetox.steps.holes import dangling
         ("that heartless left. That heartless act left me cold.", 1),
         ("Get your lazy out of bed. Get your lazy friend out of bed.", 1),
         ("What a person. What a person does!", 1),
+        ("You know, read it, you know. Do you know, you know it.", 2),
+        ("That was merely. That was merely old.", 1),
         ("Is it me, or is this guy? Where is this guy?", 1),
         ("If you weren't such a person. Such a person is rare.", 1),
         ("You are the bad, most annoying one. The bad, the annoying.", 1),

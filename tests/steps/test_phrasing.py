@@ -213,6 +213,7 @@ def test_an_edit_that_touches_a_phrase_gives_way_to_it() -> None:
         ("the fucking thugs", "fucking thugs"),
         ("kiss my cheap ass", "ass"),
         # No whole sentence.
+        ('the word "idiot" is old', "idiot"),
         ("I believe you idiots!", "idiots"),
         ("you idiot, go home", "idiot"),
         ("and you idiot", "idiot"),

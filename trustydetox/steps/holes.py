@@ -73,7 +73,7 @@ _COMMON = (
 _IS = r"is|are|was|were|am|it['’]s|(?:you|they|we)['’]re|i['’]m"
 _UTTERLY = "completely|totally|absolutely|utterly|extremely|incredibly"
 _DEGREE = (
-    rf"just|really|very|quite|rather|simply|as|freaking|frickin|kinda|{_UTTERLY}"
+    rf"just|merely|really|very|quite|rather|simply|as|freaking|frickin|kinda|{_UTTERLY}"
     rf"|(?:kind|sort){_GAP}of|a{_GAP}(?:little|bit)|one{_GAP}(?:crazy|big|total|complete|real)"
 )
 _AUX = "can|could|may|might|must|shall|should|will|would|do|does|did|gonna"
@@ -97,7 +97,7 @@ _NO_ORDER = (
 )
 _SUBJECT = "i|you|s?he|they|we|it"
 # A comma behind an adjective may part it from another; before one of these it ends the clause.
-_NEW_CLAUSE = rf",{_GAP}(?:but|so|which|who|please|thanks|lol|{_SUBJECT}){_BORDER}"
+_NEW_CLAUSE = rf",{_GAP}(?:but|so|which|who|please|thanks|lol|plain|{_SUBJECT}){_BORDER}"
 _RULES = (
     # you are an. | what the, and so on
     rf"(?:{_ASKS})(?={_ENDS})",
@@ -154,6 +154,8 @@ _RULES = (
     rf"(?:absolute|complete|total|utter)(?={_GAP}(?:{_COMMON}){_ENDS})",
     rf"like(?={_GAP}(?:{_COMMON}){_ENDS})",
     rf"looks?(?={_GAP}an?{_GAP}(?:{_COMMON}){_BORDER})",
+    # Go back to school, you know. | You know, read the manual.
+    rf"(?:(?<=, )|(?<![\w'’] )(?<!\w, ))you(?={_GAP}know[,.!])",
     # You please, give that back.
     rf"(?<!if )you(?={_GAP}please{_ENDS})",
     # They are a bad person. | Absolute.

@@ -151,7 +151,7 @@ def _by_first_word() -> Mapping[str, Mapping[str, Sequence[_Phrase]]]:
     words: Mapping[str, Sequence[str]] = read["words"]
     ends, goes_on = (_any_of(read[kind]) for kind in ("not_strong_before", "clause"))
     behind = {
-        "sentences": r"(?=[^\S\n]*(?:[.!?…)\]”\"\n]|\Z))",
+        "sentences": r"(?=[^\S\n]*(?:[.!?…\n]|\Z))",
         "idioms": r"(?![\w'’])",
         "predicates": rf"(?=[^\S\n]*(?:[,.;:!?…)\]”\"\n]|\Z)|\s+(?:{goes_on})(?![\w'’]))",
         "intensifiers": rf"(?=[^\S\n]+(?!(?:{ends})(?![\w'’]))[^\W\d_])",
