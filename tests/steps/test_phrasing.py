@@ -120,7 +120,7 @@ def masking(text: str, *words: str) -> MaskedText:
         ("You idiot!", "idiot", "You are naive!"),
         ("He sold it. You filthy liar.", "filthy liar", "He sold it. You are dishonest."),
         ("“You big coward!” he said", "coward", "“You are fearful!” he said"),
-        ("Well… Idiots", "Idiots", "Well… How naive"),
+        ("Well… Idiots.", "Idiots", "Well… How naive."),
         ("shut up you dumb idiot", "idiot", "be quiet"),
         ("it tastes like garbage to me", "garbage", "it tastes bad to me"),
         ("How dumb do you have to be?", "dumb", "How naive do you have to be?"),
@@ -213,6 +213,7 @@ def test_an_edit_that_touches_a_phrase_gives_way_to_it() -> None:
         ("the fucking thugs", "fucking thugs"),
         ("kiss my cheap ass", "ass"),
         # No whole sentence.
+        ("idiot", "idiot"),
         ('the word "idiot" is old', "idiot"),
         ("I believe you idiots!", "idiots"),
         ("you idiot, go home", "idiot"),

@@ -176,7 +176,8 @@ _RULES = (
     rf"such(?={_GAP}an?{_GAP}(?:person|man|woman|guy|thing){_ENDS})",
     rf"the(?={_GAP}(?:{_COMMON}),{_GAP}(?:most|\w{{2,}}est){_BORDER})",
     # Is it me or is this guy?
-    rf"(?<=\bor )(?:is|are)(?={_GAP}(?:this|that|these|those){_GAP}(?:guy|man|woman|person|people){_ENDS})",
+    rf"(?<=\bor )(?:is|are)"
+    rf"(?={_GAP}(?:this|that|these|those){_GAP}(?:guy|man|woman|person|people){_ENDS})",
     # What a person.
     rf"what{_GAP}an?(?={_GAP}(?:person|man|woman|guy|thing){_ENDS})",
     # You big. | ya lucky!

@@ -152,13 +152,15 @@ def _by_first_word() -> Mapping[str, Mapping[str, Sequence[_Phrase]]]:
     ends, goes_on = (_any_of(read[kind]) for kind in ("not_strong_before", "clause"))
     behind = {
         "sentences": r"(?=[^\S\n]*(?:[.!?…\n]|\Z))",
+        "exclamations": r"(?=[^\S\n]*[.!?…])",
         "idioms": r"(?![\w'’])",
         "predicates": rf"(?=[^\S\n]*(?:[,.;:!?…)\]”\"\n]|\Z)|\s+(?:{goes_on})(?![\w'’]))",
         "intensifiers": rf"(?=[^\S\n]+(?!(?:{ends})(?![\w'’]))[^\W\d_])",
     }
     found: dict[str, dict[str, list[_Phrase]]] = {}
     # A sign that ends a sentence, an opening one, or nothing at all stands before a whole sentence.
-    before = {"sentences": r"(?<![^\s\"“(\[])(?<![^\s.!?…\"“][^\S\n])"}
+    begins = r"(?<![^\s\"“(\[])(?<![^\s.!?…\"“][^\S\n])"
+    before = {"sentences": begins, "exclamations": begins}
     for kind, after in behind.items():
         for phrase, instead in read[kind].items():
             pattern = before.get(kind, "") + _pattern(phrase, words) + after
