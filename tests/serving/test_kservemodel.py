@@ -130,6 +130,7 @@ def test_grpc_takes_bytes_in_either_form(served: Served, is_binary: bool) -> Non
         ("/v1/models/detox:predict", {"instances": "you idiot"}, 400, "list"),
         ("/v1/models/detox:predict", {"instances": [1]}, 400, "expected"),
         ("/v1/models/detox:predict", {"instances": ["a"] * 257}, 400, "may hold 256 texts"),
+        ("/v1/models/detox:predict", {"instances": ["a" * 20_001]}, 400, "20000 characters"),
         ("/v1/models/nope:predict", {"instances": ["a"]}, 404, "nope does not exist"),
         ("/v2/models/detox/infer", tensor("1", kind="FP32"), 400, "one tensor of BYTES, got 0"),
         ("/v2/models/detox/infer", tensor("a", shape=[2]), 400, "shape"),

@@ -4,6 +4,7 @@ import json
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -158,17 +159,24 @@ def test_a_text_that_the_models_cant_take_costs_no_other_text_its_answer(
         (b'{"contents": ["a"], "detector_params": {"threshold": NaN}}', 422, "threshold"),
         (b'{"contents": ["a"], "detector_params": {"labels": 1}}', 422, "detector_params.labels"),
         (b'{"contents": ["a", "a", "a", "a"]}', 413, "may hold 3 texts, got 4"),
+        (b'{"contents": ["a", "' + b"a" * 101 + b'"]}', 413, "100 characters, text 1 has 101"),
         (b'{"contents": ["' + b"a" * 200_000 + b'"]}', 413, "may have 150000 bytes"),
     ],
 )
 def test_a_bad_body_is_refused_in_one_line(
     service: Service, body: bytes, status: int, words: str
 ) -> None:
-    client = service(body_bytes=150_000, texts=3)
+    client = service(body_bytes=150_000, texts=3, characters=100)
     answer = client.post(CONTENTS, content=body, headers={"content-type": "application/json"})
     assert answer.status_code == answer.json()["code"] == status
     assert words in answer.json()["message"]
     assert "\n" not in answer.json()["message"]
+
+
+def test_a_text_of_the_greatest_length_is_taken(service: Service) -> None:
+    longest = "you moron " * 10
+    answer = service(characters=100).post(CONTENTS, json={"contents": [longest]})
+    assert len(answer.json()[0]) == 10
 
 
 def test_a_body_without_a_length_is_measured_as_it_comes(service: Service) -> None:
@@ -258,11 +266,45 @@ def test_requests_that_come_together_are_computed_together(service: Service) -> 
     assert 2 <= batches <= 4
 
 
+def test_for_a_sender_that_left_nothing_more_is_done(service: Service) -> None:
+    held = Held()
+    client = service(detoxifier(scorer=held), waiting=2, texts=2)
+    body = json.dumps({"contents": ["you idiot, come here"]}).encode()
+    head = f"POST {CONTENTS} HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
+    sent = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    here = (client.base_url.host, client.base_url.port or 0)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(client.post, CONTENTS, json={"contents": ["you idiot"]})
+        assert held.begun.wait(10)
+        try:
+            for _ in range(2):
+                with socket.create_connection(here, timeout=10) as leaving:
+                    leaving.sendall(sent)
+                    until(client, "trustydetox_waiting_texts", 1)
+                until(client, "trustydetox_requests_in_flight", 1)
+                # It takes no place of those that stay.
+                until(client, "trustydetox_waiting_texts", 0)
+        finally:
+            held.may_go.set()
+        assert first.result().status_code == 200
+    path = f'path="{CONTENTS}"'
+    assert metric(client, f'trustydetox_requests_total{{{path},status="499"}}') == 2
+    assert metric(client, f'trustydetox_requests_total{{{path},status="200"}}') == 1
+    assert metric(client, 'trustydetox_texts_total{verdict="toxic"}') == 1
+
+
 def metric(client: httpx.Client, name: str) -> float:
     for line in client.get("/metrics").text.splitlines():
         if line.startswith(f"{name} "):
             return float(line.rpartition(" ")[2])
     raise AssertionError(f"no metric {name}")
+
+
+def until(client: httpx.Client, name: str, value: float) -> None:
+    """Wait until a metric has this value, ten seconds at most."""
+    end = time.monotonic() + 10
+    while (found := metric(client, name)) != value:
+        assert time.monotonic() < end, f"{name} is {found}"
 
 
 def test_health_readiness_and_counts(service: Service) -> None:

@@ -35,6 +35,9 @@ def serve(
     max_texts: Annotated[
         int, typer.Option(metavar="N", min=1, help="Most texts of a request.")
     ] = 256,
+    max_characters: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Most characters of a text.")
+    ] = 20_000,
     max_requests: Annotated[
         int, typer.Option(metavar="N", min=1, help="Most requests at a time; more get a 429.")
     ] = 256,
@@ -64,6 +67,7 @@ def serve(
     limits = Limits(
         body_bytes=max_body,
         texts=max_texts,
+        characters=max_characters,
         requests=max_requests,
         waiting=max_waiting,
         batch=batch,

@@ -56,7 +56,12 @@ class Batcher(Generic[A, R]):
         self._queue.extend(zip(items, futures, strict=True))
         if self._worker is None or self._worker.done():
             self._worker = loop.create_task(self._drain())
-        return await asyncio.gather(*futures)
+        try:
+            return await asyncio.gather(*futures)
+        except asyncio.CancelledError:
+            # Else they would take places of others until a batch comes upon them.
+            self._queue = deque(held for held in self._queue if not held[1].done())
+            raise
 
     async def _drain(self) -> None:
         loop = asyncio.get_running_loop()

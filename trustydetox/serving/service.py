@@ -8,7 +8,7 @@ import logging
 import socket
 import time
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -50,6 +50,7 @@ class Limits:
     body_bytes: of one request; more is 413.
     body_s: seconds within which a body must have come; longer is 408.
     texts: of one request; more is 413.
+    characters: of one text; more is 413. A batch is done when its longest text is.
     requests: being answered at a time; more is 429.
     waiting: texts that no batch has taken yet; more is 429.
     batch: texts that go through the models together; more of them trade latency for speed.
@@ -58,12 +59,13 @@ class Limits:
     body_bytes: int = 1_048_576
     body_s: float = 10.0
     texts: int = 256
+    characters: int = 20_000
     requests: int = 256
     waiting: int = 1024
     batch: int = 64
 
     def __post_init__(self) -> None:
-        for name in ("body_bytes", "texts", "requests", "waiting", "batch"):
+        for name in ("body_bytes", "texts", "characters", "requests", "waiting", "batch"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.texts > self.waiting:
@@ -71,6 +73,15 @@ class Limits:
                 f"a request may hold {self.texts} texts but only {self.waiting} may wait: such a "
                 "request could never be taken"
             )
+
+    def refusal(self, texts: Sequence[str]) -> str | None:
+        """Why these texts of one request aren't taken; None where they are."""
+        if len(texts) > self.texts:
+            return f"a request may hold {self.texts} texts, got {len(texts)}"
+        for index, text in enumerate(texts):
+            if len(text) > self.characters:
+                return f"a text may have {self.characters} characters, text {index} has {len(text)}"
+        return None
 
 
 class DetoxifyRequest(BaseModel):
@@ -178,7 +189,7 @@ class _Service:
         ]
         return f'{{"records": [{", ".join(lines)}]}}'
 
-    def route(self, path: str, model: type[M], handle: Callable[[M], Awaitable[str]]) -> Any:
+    def route(self, path: str, model: type[M], handle: Callable[[M], Coroutine[Any, Any, str]]) -> Any:
         """The route of an endpoint that takes JSON: limits, errors, counts and the log line."""
         from starlette.routing import Route
 
@@ -199,7 +210,7 @@ class _Service:
         return Route(path, endpoint, methods=["POST"])
 
     async def _response(
-        self, request: Request, model: type[M], handle: Callable[[M], Awaitable[str]]
+        self, request: Request, model: type[M], handle: Callable[[M], Coroutine[Any, Any, str]]
     ) -> Response:
         from starlette.requests import ClientDisconnect
 
@@ -207,13 +218,14 @@ class _Service:
         try:
             if self._in_flight > self._limits.requests:
                 raise _RefusedError(429, f"at most {self._limits.requests} requests at a time")
-            return _json(200, await handle(_parsed(model, await self._body(request))))
+            asked = _parsed(model, await self._body(request))
+            return _json(200, await _while_asked(request, handle(asked)))
         except _RefusedError as refusal:
             return _error(refusal.status, refusal.message)
         except OverloadError:
             return _error(429, f"at most {self._limits.waiting} texts may wait")
         except ClientDisconnect:
-            return _error(400, "the sender left")
+            return _error(499, "the sender left")
         except DetoxError as error:
             log.error("%s: %s", type(error).__name__, error)
             return _error(503, str(error))
@@ -256,10 +268,8 @@ class _Service:
         return [answer for answer in answers if isinstance(answer, Found)]
 
     async def _answers(self, asked: Sequence[Question]) -> list[Answer]:
-        if len(asked) > self._limits.texts:
-            raise _RefusedError(
-                413, f"a request may hold {self._limits.texts} texts, got {len(asked)}"
-            )
+        if refusal := self._limits.refusal([question.text for question in asked]):
+            raise _RefusedError(413, refusal)
         return await self.batcher.results(asked)
 
     def _judged(self, questions: Sequence[Question]) -> list[Answer]:
@@ -276,6 +286,29 @@ def _verdict(answer: Answer) -> str:
     if isinstance(answer, Record):
         return answer.verdict.value
     return "clean" if answer.masked is None else "toxic"
+
+
+async def _while_asked(request: Request, handled: Coroutine[Any, Any, str]) -> str:
+    """What a request gets; ClientDisconnect once its sender has left, and nothing more is done.
+
+    The body must have been read: what else comes from the sender is that it left.
+    """
+    from starlette.requests import ClientDisconnect
+
+    answering, leaving = asyncio.create_task(handled), asyncio.create_task(_left(request))
+    try:
+        await asyncio.wait((answering, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not answering.done():
+            raise ClientDisconnect
+        return answering.result()
+    finally:
+        answering.cancel()
+        leaving.cancel()
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _parsed(model: type[M], body: bytes) -> M:
