@@ -17,8 +17,9 @@ import pytest
 
 from tests.fakes import detoxifier
 from tests.serving.conftest import free_port
+from tests.serving.failing import Failing
 from tests.serving.holding import Held
-from trustydetox.errors import ConfigError
+from trustydetox.errors import ConfigError, ModelError
 from trustydetox.serving import Endpoint, connect
 from trustydetox.serving.kservemodel import kserve_model, main
 from trustydetox.serving.service import Limits
@@ -143,6 +144,11 @@ def test_what_isnt_texts_is_refused(
     answer = post(served, path, body)
     assert answer.status_code == status
     assert words in answer.text
+
+
+def test_a_model_that_takes_no_first_text_is_not_served() -> None:
+    with pytest.raises(ModelError, match="no first text"):
+        kserve_model("detox", detoxifier(fallback="redact", scorer=Failing("idiot")))
 
 
 def test_infer_speaks_v1_and_v2_to_it(served: Served) -> None:

@@ -8,8 +8,7 @@ import logging
 import socket
 import time
 import traceback
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -36,9 +35,6 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 log = logging.getLogger(__name__)
-
-FIRST = "Please read the manual, you stupid idiot."
-"""What the models are made ready with: a text that goes through every step."""
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -101,15 +97,14 @@ class _RefusedError(Exception):
 
 
 def create_app(detoxifier: Detoxifier, *, limits: Limits | None = None) -> Starlette:
-    """An ASGI app:
+    """An ASGI app whose models have answered a first text; ModelError where they can't.
 
     - `POST /api/v1/text/contents`, `/api/v1/text/generation`, `/api/v1/text/chat`: the detector API
       of `trustydetox.serving.detecting`; of a chat the last message is judged, of a generation the
       generated text;
     - `POST /v1/detoxify`: `{"texts": [...]}` -> `{"records": [...]}`, the objects of
       `records.jsonl`; a text that the models can't take has an `error` instead;
-    - `GET /health` is 200 while the process lives, `/ready` once the models have answered a first
-      text, `/metrics` is for Prometheus.
+    - `GET /health` and `/ready` are 200 while it serves, `/metrics` is for Prometheus.
 
     An error is `{"code", "message"}` with the same code as status. Neither an error nor a line of
     the log holds a text, and no line a path that the service doesn't know.
@@ -118,16 +113,10 @@ def create_app(detoxifier: Detoxifier, *, limits: Limits | None = None) -> Starl
     from starlette.exceptions import HTTPException
     from starlette.routing import Route
 
-    service = _Service(detoxifier, limits or Limits())
-
-    @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        # The first text costs seconds more than any other, so it isn't a caller's.
-        await service.batcher.results([Question(FIRST, "rewrite")])
-        service.is_ready = True
-        yield
-
-    return Starlette(
+    judge = Judge(detoxifier)
+    judge.make_ready()
+    service = _Service(judge, limits or Limits())
+    app = Starlette(
         routes=[
             Route("/health", service.health, methods=["GET"]),
             Route("/ready", service.ready, methods=["GET"]),
@@ -138,16 +127,16 @@ def create_app(detoxifier: Detoxifier, *, limits: Limits | None = None) -> Starl
             service.route("/v1/detoxify", DetoxifyRequest, service.detoxify),
         ],
         exception_handlers={HTTPException: _not_routed},
-        lifespan=lifespan,
     )
+    app.state.batcher = service.batcher
+    return app
 
 
 class _Service:
-    def __init__(self, detoxifier: Detoxifier, limits: Limits) -> None:
+    def __init__(self, judge: Judge, limits: Limits) -> None:
         self._limits = limits
-        self._judge = Judge(detoxifier)
+        self._judge = judge
         self._in_flight = 0
-        self.is_ready = False
         self.batcher: Batcher[Question, Answer] = Batcher(
             self._judged, largest=limits.batch, capacity=limits.waiting
         )
@@ -157,9 +146,7 @@ class _Service:
         return _json(200, '{"status": "alive"}')
 
     async def ready(self, request: Request) -> Response:
-        if self.is_ready:
-            return _json(200, '{"status": "ready"}')
-        return _error(503, "the models are being loaded")
+        return _json(200, '{"status": "ready"}')
 
     async def page(self, request: Request) -> Response:
         from starlette.responses import Response
@@ -189,7 +176,9 @@ class _Service:
         ]
         return f'{{"records": [{", ".join(lines)}]}}'
 
-    def route(self, path: str, model: type[M], handle: Callable[[M], Coroutine[Any, Any, str]]) -> Any:
+    def route(
+        self, path: str, model: type[M], handle: Callable[[M], Coroutine[Any, Any, str]]
+    ) -> Any:
         """The route of an endpoint that takes JSON: limits, errors, counts and the log line."""
         from starlette.routing import Route
 
@@ -226,6 +215,9 @@ class _Service:
             return _error(429, f"at most {self._limits.waiting} texts may wait")
         except ClientDisconnect:
             return _error(499, "the sender left")
+        except asyncio.CancelledError:
+            # By the server, whose time for the rest is over; it still sends what it gets.
+            return _error(503, "the service stops")
         except DetoxError as error:
             log.error("%s: %s", type(error).__name__, error)
             return _error(503, str(error))
@@ -341,8 +333,10 @@ def _error(status: int, message: str) -> Response:
 def serve_app(app: Starlette, *, host: str, port: int, drain_s: int) -> None:
     """Serve until SIGTERM or SIGINT; then what was begun is answered, and nothing new taken.
 
+    A batch may be computed still when this returns: see `is_computing`.
+
     port: 0 takes a free one; the log says which.
-    drain_s: seconds after which what isn't answered is broken off.
+    drain_s: seconds after which what isn't answered gets a 503.
     """
     import uvicorn
 
@@ -357,6 +351,12 @@ def serve_app(app: Starlette, *, host: str, port: int, drain_s: int) -> None:
     log.info("listening on http://%s:%d", host, listening.getsockname()[1])
     with listening:
         uvicorn.Server(config).run(sockets=[listening])
+
+
+def is_computing(app: Starlette) -> bool:
+    """Whether a batch of this app is computed just now; Python doesn't end before it has."""
+    batcher: Batcher[Question, Answer] = app.state.batcher
+    return batcher.is_computing
 
 
 def _listening(host: str, port: int) -> socket.socket:
