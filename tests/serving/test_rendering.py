@@ -161,6 +161,13 @@ def test_an_endpoint_that_is_none_is_refused(endpoint: str) -> None:
 
 
 @needs_kubectl
+def test_an_endpoint_with_a_password_is_refused_without_showing_it() -> None:
+    with pytest.raises(ConfigError, match="no user or password") as caught:
+        render("kubernetes-cpu", Choices(endpoint="https://me:hush@minio:9000"))
+    assert "hush" not in str(caught.value)
+
+
+@needs_kubectl
 def test_a_kustomization_that_cannot_be_built_says_why(tmp_path: Path) -> None:
     (tmp_path / "kustomization.yaml").write_text("resources: [none.yaml]")
     with pytest.raises(ConfigError, match=r"kubectl can't build .*none\.yaml"):
@@ -326,6 +333,10 @@ def test_keys_come_from_the_environment(no_keys: Callable[[str, str], None]) -> 
         "the-key", "the-secret", "https://s3.us-east-1.amazonaws.com", "us-east-1"
     )
     assert not re.search("the-key|the-secret", repr(found))
+    no_keys("AWS_ENDPOINT_URL", "http://minio:9000")
+    assert credentials(None) == Credentials(
+        "the-key", "the-secret", "http://minio:9000", "us-east-1"
+    )
     no_keys("AWS_SESSION_TOKEN", "soon over")
     with pytest.raises(ConfigError, match="keys of its own"):
         credentials(None)

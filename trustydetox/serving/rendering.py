@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from trustydetox.errors import ConfigError, did_you_mean
-from trustydetox.serving.bucket import place_in
+from trustydetox.serving.bucket import place_in, said_endpoint
 
 Document = dict[str, Any]
 
@@ -153,7 +153,7 @@ def _set_model(model: Document, url: str) -> None:
 
 
 def _set_endpoint(documents: list[Document], endpoint: str) -> None:
-    parts = urlsplit(endpoint)
+    parts = urlsplit(said_endpoint(endpoint))
     if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path.strip("/"):
         raise ConfigError(f"expected an endpoint such as https://host:port, got {endpoint!r}")
     for notes in annotations_of_secrets(documents):
