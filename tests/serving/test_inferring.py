@@ -309,6 +309,19 @@ def test_a_proxy_that_refuses_is_named(proxy: str, monkeypatch: pytest.MonkeyPat
         complete("https://models.example")
 
 
+def test_no_proxy_reads_what_this_machine_is_told(
+    serve: Serve, proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    monkeypatch.setenv("DETOX_TOKEN", "abc")
+    replay = Replay(COMPLETION)
+    assert complete(serve(replay.app), token_env="DETOX_TOKEN") == NEW
+    with pytest.raises(ModelError, match="answers 501"):  # of the proxy, which knows no POST
+        complete("http://models.example")
+
+
 @pytest.mark.parametrize("url", ["gopher://me:secret@here", "http://me:secret@here:port"])
 def test_a_proxy_that_can_t_be_one_is_refused_without_showing_it(
     url: str, monkeypatch: pytest.MonkeyPatch

@@ -73,6 +73,7 @@ def _client(endpoint: Endpoint) -> httpx.Client:
             base_url=base,
             headers={"authorization": f"Bearer {token}"} if token else {},
             verify=trusted,
+            trust_env=not endpoint.is_here,  # a token for this machine isn't a proxy's to read
             timeout=httpx.Timeout(endpoint.timeout_s, connect=min(CONNECT_S, endpoint.timeout_s)),
         )
     except (httpx.InvalidURL, ValueError, ImportError):
