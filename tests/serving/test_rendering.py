@@ -129,6 +129,28 @@ def test_an_endpoint_loses_its_scheme_where_kserve_wants_none(cpu: list[Document
     assert notes["serving.kserve.io/s3-usehttps"] == "0"
 
 
+@needs_kubectl
+@needs_kserve
+@pytest.mark.parametrize(
+    ("endpoint", "port"),
+    [
+        ("http://minio.storage.svc:8333", 8333),
+        ("http://minio.example", 80),
+        ("https://minio.example", 443),
+        ("http://minio.storage.svc:9000", 9000),
+    ],
+)
+def test_the_network_policy_lets_the_model_be_fetched(endpoint: str, port: int) -> None:
+    documents = render_checked(
+        "kubernetes-cpu", Choices(model="s3://models/opt/1", endpoint=endpoint)
+    )
+    egress = of(documents, "NetworkPolicy")["spec"]["egress"]
+    ports = [held for rule in egress for held in rule["ports"] if "to" not in rule]
+    assert ports.count({"protocol": "TCP", "port": port}) == 1
+    # Control: nothing else is let out.
+    assert {held["port"] for held in ports} == {53, 5353, 443, 9000, port}
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
