@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from trustydetox.errors import ConfigError, DetoxError, InputError, ModelError
-from trustydetox.serving.dialects import without_echo
+from trustydetox.serving.dialects import Ask, without_echo
 from trustydetox.serving.endpoint import Endpoint
 from trustydetox.serving.withholding import without_prompt
 
@@ -109,9 +109,10 @@ class CaikitModel:
     ) -> Iterator[str]:
         import grpc
 
-        request = message("Request")(text=prompt, decoding_method="GREEDY")
-        if max_tokens is not None:
-            request.max_new_tokens = max_tokens
+        ask = Ask(self._endpoint.model, prompt, max_tokens)
+        request = message("Request")(text=ask.prompt, decoding_method="GREEDY")
+        if ask.max_tokens is not None:
+            request.max_new_tokens = ask.max_tokens
         for attempt in range(self._endpoint.retries + 1):
             has_begun = False
             try:
