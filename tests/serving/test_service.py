@@ -11,12 +11,14 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import BaseModel, ValidationError
 
 from tests.fakes import INSULTS, detoxifier
 from tests.serving.failing import Failing
 from tests.serving.holding import Held
 from trustydetox.errors import ConfigError, ModelError
-from trustydetox.serving.service import Limits, create_app
+from trustydetox.serving.detecting import ChatRequest, ContentsRequest
+from trustydetox.serving.service import DetoxifyRequest, Limits, create_app
 
 Service = Callable[..., httpx.Client]
 CONTENTS = "/api/v1/text/contents"
@@ -159,6 +161,22 @@ def test_a_bad_body_is_refused_in_one_line(
     assert answer.status_code == answer.json()["code"] == status
     assert words in answer.json()["message"]
     assert "\n" not in answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("model", "body"),
+    [
+        (ContentsRequest, {"contents": [1] * 1000}),
+        (DetoxifyRequest, {"texts": [1] * 1000}),
+        (ChatRequest, {"messages": [1] * 1000}),
+        (ChatRequest, {"messages": [{"role": "user", "content": [1] * 1000}]}),
+    ],
+)
+def test_a_list_is_refused_at_its_first_bad_item(model: type[BaseModel], body: object) -> None:
+    with pytest.raises(ValidationError) as caught:
+        model.model_validate(body)
+    # Of a text or a list, neither is it.
+    assert caught.value.error_count() <= 2
 
 
 def test_a_text_of_the_greatest_length_is_taken(service: Service) -> None:

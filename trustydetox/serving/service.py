@@ -23,6 +23,7 @@ from trustydetox.serving.detecting import (
     ChatRequest,
     ContentsRequest,
     GenerationRequest,
+    Listed,
     spans_found,
     text_found,
 )
@@ -85,7 +86,7 @@ class DetoxifyRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    texts: Annotated[list[str], Field(min_length=1)]
+    texts: Annotated[Listed[str], Field(min_length=1)]
 
 
 @dataclass(frozen=True)
