@@ -82,6 +82,9 @@ def test_every_component_renders_without_fault_or_mistake(tmp_path: Path) -> Non
     assert len(documents) == 5 + 3 + 4
     image = of(documents, "Deployment", "trustydetox-detector")["spec"]["template"]["spec"]
     assert image["containers"][0]["image"] == "quay.io/me/detox:0.1.0"
+    # An image whose own user is root isn't started without a number.
+    bucket = of(documents, "Deployment", "development-s3")["spec"]["template"]["spec"]
+    assert bucket["securityContext"]["runAsUser"] == bucket["securityContext"]["fsGroup"] == 1000
 
 
 def test_no_manifest_holds_a_value_of_a_secret() -> None:
