@@ -25,12 +25,13 @@ def test_deploy_refuses_what_it_does_not_know_in_one_line(run: Run) -> None:
 
 @pytest.mark.needs("kubectl")
 @pytest.mark.needs("kserve")
+@pytest.mark.parametrize("variable", ["AWS_S3_ENDPOINT", "AWS_ENDPOINT_URL"])
 def test_what_deploy_prints_is_yaml_without_a_secret(
-    run: Run, monkeypatch: pytest.MonkeyPatch
+    run: Run, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-to-be-seen")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "not-to-be-seen")
-    monkeypatch.setenv("AWS_S3_ENDPOINT", "http://minio.example:9000")
+    monkeypatch.setenv(variable, "http://minio.example:9000")
     ran = run("deploy", "--overlay", "kubernetes-cpu", "--model", MODEL, "--render-only")
     assert "serving.kserve.io/s3-endpoint: minio.example:9000\n" in ran.out
     kinds = [document["kind"] for document in yaml.safe_load_all(ran.out)]

@@ -7,11 +7,15 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.cli.conftest import FAKE, Run
-from trustydetox.errors import ConfigError
+from tests.endpoint import start_endpoint
+from tests.serving.holding import HELD
+from trustydetox.errors import ConfigError, ModelError
 
 Spawn = Callable[..., subprocess.Popen[bytes]]
 
@@ -62,6 +66,47 @@ def test_a_service_that_is_told_to_stop_answers_what_it_began_and_takes_nothing_
     assert (process.returncode, out) == (0, b"")
     assert b"POST /v1/detoxify 200" in err
     assert b"zebra" not in err
+
+
+@pytest.mark.parametrize(("told", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_what_takes_longer_than_the_drain_is_told_so_and_not_waited_for(
+    spawn: Spawn, tmp_path: Path, told: signal.Signals, code: int
+) -> None:
+    recipe = tmp_path / "held.yaml"
+    recipe.write_text(FAKE.read_text().replace("scorer: fake-words", "scorer: fake-held"))
+    process = spawn("serve", "--port", 0, "--drain", 1, "--recipe", recipe)
+    url = listening(process)
+    answers: list[httpx.Response] = []
+
+    def ask() -> None:
+        answers.append(httpx.post(f"{url}/v1/detoxify", json={"texts": [HELD]}, timeout=30))
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    while "requests_in_flight 1.0" not in httpx.get(f"{url}/metrics").text:
+        pass
+    process.send_signal(told)
+    asking.join()
+    assert answers[0].json() == {"code": 503, "message": "the service stops"}
+    # It is held for a minute.
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == code
+    assert b"POST /v1/detoxify 503" in err
+    assert b"Traceback" not in err
+
+
+def test_a_model_that_refuses_is_one_clear_line_before_anything_is_served(
+    run: Run, tmp_path: Path
+) -> None:
+    endpoint = start_endpoint()
+    endpoint.failures.append(404)
+    recipe = tmp_path / "chat.yaml"
+    chat = f"infiller: {{step: chat, model: m, url: '{endpoint.url}'}}"
+    recipe.write_text(FAKE.read_text().replace("infiller: fake-delete", chat))
+    ran = run("serve", "--port", 0, "--recipe", recipe)
+    endpoint.stop()
+    assert ran.code == ModelError.exit_code
+    assert ran.err == f"error: {endpoint.url} refused: status 404\n"
 
 
 def test_a_port_that_is_taken_is_one_clear_line(run: Run) -> None:

@@ -28,8 +28,9 @@ class Doubling:
 
 
 async def until(waiting: int, batcher: Batcher[int, int]) -> None:
-    while batcher.waiting != waiting:
-        await asyncio.sleep(0.001)
+    async with asyncio.timeout(5):
+        while batcher.waiting != waiting:
+            await asyncio.sleep(0.001)
 
 
 def test_each_gets_its_own_results_in_order() -> None:
@@ -100,8 +101,9 @@ def test_what_nobody_waits_for_any_more_is_not_computed() -> None:
         left = asyncio.create_task(batcher.results([2]))
         await until(1, batcher)
         left.cancel()
+        await until(0, batcher)
         stays = asyncio.create_task(batcher.results([3]))
-        await until(2, batcher)
+        await until(1, batcher)
         work.may_go.set()
         await asyncio.gather(first, stays)
         return work.batches

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -36,7 +37,7 @@ def grpc_server() -> Iterator[Grpc]:
 
     with ExitStack() as stack:
 
-        def _serve(whole: Any, pieces: Any) -> str:
+        def _serve(whole: Any, pieces: Any, host: str = "127.0.0.1") -> str:
             class Service(grpc.GenericRpcHandler):  # type: ignore[misc]
                 def service(self, call: Any) -> Any:
                     if call.method == f"{SERVICE}TextGenerationTaskPredict":
@@ -47,10 +48,10 @@ def grpc_server() -> Iterator[Grpc]:
 
             server = grpc.server(ThreadPoolExecutor(2))
             server.add_generic_rpc_handlers([Service()])
-            port = server.add_insecure_port("127.0.0.1:0")
+            port = server.add_insecure_port(f"{host}:0")
             server.start()
             stack.callback(lambda: server.stop(None).wait())
-            return f"http://127.0.0.1:{port}"
+            return f"http://{host}:{port}"
 
         yield _serve
 
@@ -76,6 +77,27 @@ def test_the_bytes_are_those_that_caikit_reads_and_writes(
     ((request, metadata),) = asked
     assert request == REQUEST
     assert (metadata["mm-model-id"], metadata["authorization"]) == ("opt", "Bearer abc")
+
+
+def test_an_address_of_ipv6_is_reached(grpc_server: Grpc) -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    url = grpc_server(lambda request, context: RESULT, lambda request, context: [], "[::1]")
+    with connect(endpoint(url, retries=0)) as model:
+        assert model.complete("What") == " and and"
+
+
+def test_no_proxy_reads_what_this_machine_is_told(
+    grpc_server: Grpc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "no_grpc_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    url = grpc_server(lambda request, context: RESULT, lambda request, context: [])
+    with connect(endpoint(url, retries=0)) as model:
+        assert model.complete("What") == " and and"
 
 
 def test_only_unavailable_is_asked_again(grpc_server: Grpc) -> None:

@@ -247,6 +247,8 @@ def test_a_folder_that_is_there_is_left_alone(saved_opt: Path, tmp_path: Path) -
         convert(saved_opt, tmp_path / "out", "hf")
     with pytest.raises(ConfigError, match="its folder isn't there"):
         convert(saved_opt, tmp_path / "none" / "out", "hf")
+    with pytest.raises(ConfigError, match="can't write /proc/"):
+        convert(saved_opt, Path("/proc/out"), "hf")
     assert below(tmp_path) == []
 
 

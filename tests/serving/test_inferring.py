@@ -28,7 +28,7 @@ from tests.serving.replaying import (
 )
 from trustydetox.errors import ConfigError, DetoxError, InputError, ModelError
 from trustydetox.serving import Endpoint, connect
-from trustydetox.serving.inferring import events
+from trustydetox.serving.inferring import events, lines
 
 
 def complete(url: str, protocol: str = "openai", prompt: str = PROMPT, **settings: Any) -> str:
@@ -309,6 +309,19 @@ def test_a_proxy_that_refuses_is_named(proxy: str, monkeypatch: pytest.MonkeyPat
         complete("https://models.example")
 
 
+def test_no_proxy_reads_what_this_machine_is_told(
+    serve: Serve, proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    monkeypatch.setenv("DETOX_TOKEN", "abc")
+    replay = Replay(COMPLETION)
+    assert complete(serve(replay.app), token_env="DETOX_TOKEN") == NEW
+    with pytest.raises(ModelError, match="answers 501"):  # of the proxy, which knows no POST
+        complete("http://models.example")
+
+
 @pytest.mark.parametrize("url", ["gopher://me:secret@here", "http://me:secret@here:port"])
 def test_a_proxy_that_can_t_be_one_is_refused_without_showing_it(
     url: str, monkeypatch: pytest.MonkeyPatch
@@ -374,6 +387,38 @@ def test_events_are_read_as_the_standard_says() -> None:
     lines = ["event: error", "data: a", "data:b", "", ": comment", "", "id: 1", "data:  c", "",
              "data: cut"]  # fmt: skip
     assert list(events(lines)) == [("error", "a\nb"), ("message", " c")]
+
+
+def test_lines_end_where_the_standard_says_and_nowhere_else() -> None:
+    pieces = ["a\u2028b\x85", "c\r", "\nd\r", "e\n\n", "f", "g\r\r", "cut"]
+    assert list(lines(pieces)) == ["a\u2028b\x85c", "d", "e", "", "fg", ""]
+    assert list(lines(["a\r"])) == ["a"]
+
+
+def test_a_completion_may_hold_any_line_break(serve: Serve) -> None:
+    text = " a\u2028b\u2029c\x85d"
+    event = f'data: {{"choices": [{{"text": "{text}", "finish_reason": "stop"}}]}}\r\n\r\n'
+    assert list(stream(serve(Replay([event]).app), "openai")) == [text]
+
+
+@pytest.mark.parametrize("protocol", ["openai", "caikit-grpc"])
+def test_a_prompt_that_no_server_can_be_sent_is_refused_without_showing_it(protocol: str) -> None:
+    if protocol == "caikit-grpc":
+        pytest.importorskip("grpc")
+    with pytest.raises(InputError, match="character 14 of this one is half") as caught:
+        complete("http://127.0.0.1:9", protocol, "secretword caf\udce9")
+    assert "secretword" not in str(caught.value)
+
+
+def test_half_a_character_in_an_answer_becomes_a_sign_that_can_be_written(serve: Serve) -> None:
+    answer = PlainTextResponse('{"choices": [{"text": "a\\ud83d b \\ud83d\\ude42"}]}')
+    assert complete(serve(Replay(answer).app)) == "a\ufffd b 🙂"
+
+
+def test_an_answer_that_cannot_be_unpacked_is_an_error_of_ours(serve: Serve) -> None:
+    answer = PlainTextResponse("no gzip", headers={"content-encoding": "gzip"})
+    with pytest.raises(ModelError, match=r"can't be read \(DecodingError\)"):
+        complete(serve(Replay(answer).app))
 
 
 @pytest.fixture

@@ -17,8 +17,9 @@ import pytest
 
 from tests.fakes import detoxifier
 from tests.serving.conftest import free_port
+from tests.serving.failing import Failing
 from tests.serving.holding import Held
-from trustydetox.errors import ConfigError
+from trustydetox.errors import ConfigError, ModelError
 from trustydetox.serving import Endpoint, connect
 from trustydetox.serving.kservemodel import kserve_model, main
 from trustydetox.serving.service import Limits
@@ -130,6 +131,7 @@ def test_grpc_takes_bytes_in_either_form(served: Served, is_binary: bool) -> Non
         ("/v1/models/detox:predict", {"instances": "you idiot"}, 400, "list"),
         ("/v1/models/detox:predict", {"instances": [1]}, 400, "expected"),
         ("/v1/models/detox:predict", {"instances": ["a"] * 257}, 400, "may hold 256 texts"),
+        ("/v1/models/detox:predict", {"instances": ["a" * 20_001]}, 400, "20000 characters"),
         ("/v1/models/nope:predict", {"instances": ["a"]}, 404, "nope does not exist"),
         ("/v2/models/detox/infer", tensor("1", kind="FP32"), 400, "one tensor of BYTES, got 0"),
         ("/v2/models/detox/infer", tensor("a", shape=[2]), 400, "shape"),
@@ -142,6 +144,11 @@ def test_what_isnt_texts_is_refused(
     answer = post(served, path, body)
     assert answer.status_code == status
     assert words in answer.text
+
+
+def test_a_model_that_takes_no_first_text_is_not_served() -> None:
+    with pytest.raises(ModelError, match="no first text"):
+        kserve_model("detox", detoxifier(fallback="redact", scorer=Failing("idiot")))
 
 
 def test_infer_speaks_v1_and_v2_to_it(served: Served) -> None:

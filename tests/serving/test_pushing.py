@@ -19,7 +19,7 @@ from tests.serving.buckets import (
 )
 from trustydetox.errors import ConfigError, ConflictError, InputError, ModelError
 from trustydetox.serving import convert, push
-from trustydetox.serving.bucket import Place, place_in
+from trustydetox.serving.bucket import Place, place_in, said_endpoint
 from trustydetox.serving.manifest import manifest_of
 
 needs_a_server = pytest.mark.needs("moto")
@@ -104,6 +104,42 @@ def test_a_url_that_names_none_is_refused(url: str, said: str) -> None:
 def test_an_endpoint_says_its_scheme(model: Path) -> None:
     with pytest.raises(ConfigError, match="such as https://host:port, got 'minio:9000'"):
         push(model, "s3://models/opt/1", endpoint="minio:9000")
+
+
+def test_an_endpoint_with_a_password_is_refused_without_showing_it(model: Path) -> None:
+    with pytest.raises(ConfigError, match="no user or password") as caught:
+        push(model, "s3://models/opt/1", endpoint="https://me:hush@minio:9000")
+    assert "hush" not in str(caught.value)
+
+
+def test_the_environment_names_an_endpoint_in_three_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert said_endpoint() is None
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_S3_ENDPOINT"):
+        url = f"https://{name.lower().replace('_', '-')}.example"
+        monkeypatch.setenv(name, url)
+        assert said_endpoint() == url
+    assert said_endpoint("http://minio:9000") == "http://minio:9000"
+
+
+@pytest.mark.parametrize(
+    ("environment", "endpoint", "said"),
+    [
+        ({"AWS_PROFILE": "nope"}, "http://127.0.0.1:9", r"profile \(nope\) could not be found"),
+        ({"AWS_SECRET_ACCESS_KEY": ""}, "http://127.0.0.1:9", "missing: AWS_SECRET_ACCESS_KEY"),
+        ({}, "http://minio_1:9000", "Invalid endpoint: http://minio_1:9000"),
+    ],
+)
+def test_what_boto3_cannot_use_is_one_clear_line(
+    model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    environment: dict[str, str],
+    endpoint: str,
+    said: str,
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=said):
+        push(model, "s3://models/opt/1", endpoint=endpoint)
 
 
 def test_a_file_of_certificates_must_be_there(model: Path) -> None:

@@ -82,6 +82,9 @@ def test_every_component_renders_without_fault_or_mistake(tmp_path: Path) -> Non
     assert len(documents) == 5 + 3 + 4
     image = of(documents, "Deployment", "trustydetox-detector")["spec"]["template"]["spec"]
     assert image["containers"][0]["image"] == "quay.io/me/detox:0.1.0"
+    # An image whose own user is root isn't started without a number.
+    bucket = of(documents, "Deployment", "development-s3")["spec"]["template"]["spec"]
+    assert bucket["securityContext"]["runAsUser"] == bucket["securityContext"]["fsGroup"] == 1000
 
 
 def test_no_manifest_holds_a_value_of_a_secret() -> None:
@@ -129,6 +132,28 @@ def test_an_endpoint_loses_its_scheme_where_kserve_wants_none(cpu: list[Document
     assert notes["serving.kserve.io/s3-usehttps"] == "0"
 
 
+@needs_kubectl
+@needs_kserve
+@pytest.mark.parametrize(
+    ("endpoint", "port"),
+    [
+        ("http://minio.storage.svc:8333", 8333),
+        ("http://minio.example", 80),
+        ("https://minio.example", 443),
+        ("http://minio.storage.svc:9000", 9000),
+    ],
+)
+def test_the_network_policy_lets_the_model_be_fetched(endpoint: str, port: int) -> None:
+    documents = render_checked(
+        "kubernetes-cpu", Choices(model="s3://models/opt/1", endpoint=endpoint)
+    )
+    egress = of(documents, "NetworkPolicy")["spec"]["egress"]
+    ports = [held for rule in egress for held in rule["ports"] if "to" not in rule]
+    assert ports.count({"protocol": "TCP", "port": port}) == 1
+    # Control: nothing else is let out.
+    assert {held["port"] for held in ports} == {53, 5353, 443, 9000, port}
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -158,6 +183,13 @@ def test_an_unknown_overlay_is_refused_with_the_nearest() -> None:
 def test_an_endpoint_that_is_none_is_refused(endpoint: str) -> None:
     with pytest.raises(ConfigError, match="such as https://host:port"):
         render("kubernetes-cpu", Choices(endpoint=endpoint))
+
+
+@needs_kubectl
+def test_an_endpoint_with_a_password_is_refused_without_showing_it() -> None:
+    with pytest.raises(ConfigError, match="no user or password") as caught:
+        render("kubernetes-cpu", Choices(endpoint="https://me:hush@minio:9000"))
+    assert "hush" not in str(caught.value)
 
 
 @needs_kubectl
@@ -326,6 +358,10 @@ def test_keys_come_from_the_environment(no_keys: Callable[[str, str], None]) -> 
         "the-key", "the-secret", "https://s3.us-east-1.amazonaws.com", "us-east-1"
     )
     assert not re.search("the-key|the-secret", repr(found))
+    no_keys("AWS_ENDPOINT_URL", "http://minio:9000")
+    assert credentials(None) == Credentials(
+        "the-key", "the-secret", "http://minio:9000", "us-east-1"
+    )
     no_keys("AWS_SESSION_TOKEN", "soon over")
     with pytest.raises(ConfigError, match="keys of its own"):
         credentials(None)

@@ -4,19 +4,21 @@ import json
 import logging
 import socket
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
+from pydantic import BaseModel, ValidationError
 
-from tests.fakes import INSULTS, WordScorer, detoxifier
+from tests.fakes import INSULTS, detoxifier
+from tests.serving.failing import Failing
 from tests.serving.holding import Held
-from trustydetox.errors import ConfigError
-from trustydetox.records import Toxicity
-from trustydetox.serving.service import Limits
+from trustydetox.errors import ConfigError, ModelError
+from trustydetox.serving.detecting import ChatRequest, ContentsRequest
+from trustydetox.serving.service import DetoxifyRequest, Limits, create_app
 
 Service = Callable[..., httpx.Client]
 CONTENTS = "/api/v1/text/contents"
@@ -32,17 +34,6 @@ KINDS = {
     "evidence": list,
     "metadata": dict,
 }
-
-
-@dataclass(frozen=True)
-class Failing:
-    """A scorer that quotes the text that it fails on."""
-
-    def score(self, texts: Sequence[str], /) -> list[Toxicity]:
-        for text in texts:
-            if "secret" in text:
-                raise RuntimeError(text)
-        return WordScorer().score(texts)
 
 
 def test_spans_are_code_points_of_each_content_in_order(service: Service) -> None:
@@ -158,17 +149,40 @@ def test_a_text_that_the_models_cant_take_costs_no_other_text_its_answer(
         (b'{"contents": ["a"], "detector_params": {"threshold": NaN}}', 422, "threshold"),
         (b'{"contents": ["a"], "detector_params": {"labels": 1}}', 422, "detector_params.labels"),
         (b'{"contents": ["a", "a", "a", "a"]}', 413, "may hold 3 texts, got 4"),
+        (b'{"contents": ["a", "' + b"a" * 101 + b'"]}', 413, "100 characters, text 1 has 101"),
         (b'{"contents": ["' + b"a" * 200_000 + b'"]}', 413, "may have 150000 bytes"),
     ],
 )
 def test_a_bad_body_is_refused_in_one_line(
     service: Service, body: bytes, status: int, words: str
 ) -> None:
-    client = service(body_bytes=150_000, texts=3)
+    client = service(body_bytes=150_000, texts=3, characters=100)
     answer = client.post(CONTENTS, content=body, headers={"content-type": "application/json"})
     assert answer.status_code == answer.json()["code"] == status
     assert words in answer.json()["message"]
     assert "\n" not in answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("model", "body"),
+    [
+        (ContentsRequest, {"contents": [1] * 1000}),
+        (DetoxifyRequest, {"texts": [1] * 1000}),
+        (ChatRequest, {"messages": [1] * 1000}),
+        (ChatRequest, {"messages": [{"role": "user", "content": [1] * 1000}]}),
+    ],
+)
+def test_a_list_is_refused_at_its_first_bad_item(model: type[BaseModel], body: object) -> None:
+    with pytest.raises(ValidationError) as caught:
+        model.model_validate(body)
+    # Of a text or a list, neither is it.
+    assert caught.value.error_count() <= 2
+
+
+def test_a_text_of_the_greatest_length_is_taken(service: Service) -> None:
+    longest = "you moron " * 10
+    answer = service(characters=100).post(CONTENTS, json={"contents": [longest]})
+    assert len(answer.json()[0]) == 10
 
 
 def test_a_body_without_a_length_is_measured_as_it_comes(service: Service) -> None:
@@ -252,10 +266,36 @@ def test_requests_that_come_together_are_computed_together(service: Service) -> 
             pass
         held.may_go.set()
         assert all(one.result().status_code == 200 for one in asked)
-    # The text that made it ready; the first alone, or with what came at the same moment, which may
-    # be all; the rest.
+    # The first alone, or with what came at the same moment, which may be all; the rest.
     batches = metric(client, "trustydetox_batch_texts_count")
-    assert 2 <= batches <= 4
+    assert 1 <= batches <= 3
+
+
+def test_for_a_sender_that_left_nothing_more_is_done(service: Service) -> None:
+    held = Held()
+    client = service(detoxifier(scorer=held), waiting=2, texts=2)
+    body = json.dumps({"contents": ["you idiot, come here"]}).encode()
+    head = f"POST {CONTENTS} HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
+    sent = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    here = (client.base_url.host, client.base_url.port or 0)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(client.post, CONTENTS, json={"contents": ["you idiot"]})
+        assert held.begun.wait(10)
+        try:
+            for _ in range(2):
+                with socket.create_connection(here, timeout=10) as leaving:
+                    leaving.sendall(sent)
+                    until(client, "trustydetox_waiting_texts", 1)
+                until(client, "trustydetox_requests_in_flight", 1)
+                # It takes no place of those that stay.
+                until(client, "trustydetox_waiting_texts", 0)
+        finally:
+            held.may_go.set()
+        assert first.result().status_code == 200
+    path = f'path="{CONTENTS}"'
+    assert metric(client, f'trustydetox_requests_total{{{path},status="499"}}') == 2
+    assert metric(client, f'trustydetox_requests_total{{{path},status="200"}}') == 1
+    assert metric(client, 'trustydetox_texts_total{verdict="toxic"}') == 1
 
 
 def metric(client: httpx.Client, name: str) -> float:
@@ -265,9 +305,19 @@ def metric(client: httpx.Client, name: str) -> float:
     raise AssertionError(f"no metric {name}")
 
 
+def until(client: httpx.Client, name: str, value: float) -> None:
+    """Wait until a metric has this value, ten seconds at most."""
+    end = time.monotonic() + 10
+    while (found := metric(client, name)) != value:
+        assert time.monotonic() < end, f"{name} is {found}"
+
+
 def test_health_readiness_and_counts(service: Service) -> None:
     client = service()
     assert client.get("/health").status_code == client.get("/ready").status_code == 200
+    # The text that made the models ready is no caller's.
+    assert "trustydetox_texts_total{" not in client.get("/metrics").text
+    assert metric(client, "trustydetox_batch_texts_count") == 0
     client.post(CONTENTS, json={"contents": ["you idiot", "fine"]})
     client.post(CONTENTS, json={"contents": []})
     client.post("/v1/detoxify", json={"texts": ["you idiot"]})
@@ -315,6 +365,12 @@ def test_an_exception_of_a_request_is_logged_by_type_and_place(
     assert "KeyError at " in caplog.text
     assert "test_service.py" in caplog.text
     assert "zebra" not in caplog.text
+
+
+def test_models_that_take_no_first_text_are_not_served() -> None:
+    with pytest.raises(ModelError, match=r"no first text.* \(RuntimeError\)") as caught:
+        create_app(detoxifier(scorer=Failing("idiot")))
+    assert "stupid" not in str(caught.value)
 
 
 def test_limits_that_no_request_could_meet_are_refused() -> None:

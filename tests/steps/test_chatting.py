@@ -212,6 +212,15 @@ def test_the_key_comes_from_the_environment(
     assert "secret" not in repr(step)
 
 
+def test_no_proxy_reads_what_this_machine_is_told(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    assert Endpoint(service.url, tries=1).ask("moderations", {"input": []}) == {"results": []}
+
+
 def test_nobody_listening_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     with pytest.raises(ModelError, match="in 2 tries: ConnectError"):

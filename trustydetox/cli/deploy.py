@@ -39,9 +39,9 @@ def deploy(
         str | None,
         typer.Option(
             metavar="URL",
-            envvar="AWS_S3_ENDPOINT",
-            help="Where the cluster finds the S3 service, with https:// or http://. From here, "
-            "AWS_S3_ENDPOINT is asked whether the upload is whole.",
+            help="Where the cluster finds the S3 service, with https:// or http://. Without it: "
+            "AWS_S3_ENDPOINT or AWS_ENDPOINT_URL, which is also asked from here whether the upload "
+            "is whole.",
             show_default=False,
         ),
     ] = None,
@@ -68,11 +68,12 @@ def deploy(
 ) -> None:
     """Render and check the manifests of a pushed model; apply them and wait for its first token."""
     from trustydetox.serving import deploying, waiting
+    from trustydetox.serving.bucket import said_endpoint
     from trustydetox.serving.rendering import Choices
 
     if render_only + apply + wait != 1:
         raise ConfigError("say one of --render-only, --apply and --wait")
-    choices = Choices(name=name, namespace=namespace, model=model, endpoint=endpoint)
+    choices = Choices(name=name, namespace=namespace, model=model, endpoint=said_endpoint(endpoint))
     documents = deploying.render_checked(overlay, choices)
     if render_only:
         print(deploying.to_yaml(documents), end="")

@@ -30,7 +30,8 @@ def push(
         str | None,
         typer.Option(
             metavar="URL",
-            help="The S3 service, with https:// or http://. Without it: AWS_S3_ENDPOINT, else AWS.",
+            help="The S3 service, with https:// or http://. Without it: AWS_S3_ENDPOINT or "
+            "AWS_ENDPOINT_URL, else AWS.",
             show_default=False,
         ),
     ] = None,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 from typing import Annotated
 
 import typer
 
+from trustydetox.cli.commands import INTERRUPTED
 from trustydetox.cli.options import Config, RecipeName, Threshold
 from trustydetox.errors import require_extra
 
@@ -35,6 +37,9 @@ def serve(
     max_texts: Annotated[
         int, typer.Option(metavar="N", min=1, help="Most texts of a request.")
     ] = 256,
+    max_characters: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Most characters of a text.")
+    ] = 20_000,
     max_requests: Annotated[
         int, typer.Option(metavar="N", min=1, help="Most requests at a time; more get a 429.")
     ] = 256,
@@ -50,7 +55,7 @@ def serve(
         typer.Option(
             metavar="SECONDS",
             min=0,
-            help="After SIGTERM, how long what was begun may take to be answered.",
+            help="After SIGTERM, how long what was begun may take; what takes longer gets a 503.",
         ),
     ] = 30,
     config: Config = None,
@@ -59,11 +64,12 @@ def serve(
     require_extra("uvicorn", "serve", "serve")
 
     from trustydetox.recipes import load_recipe
-    from trustydetox.serving.service import Limits, create_app, serve_app
+    from trustydetox.serving.service import Limits, create_app, is_computing, serve_app
 
     limits = Limits(
         body_bytes=max_body,
         texts=max_texts,
+        characters=max_characters,
         requests=max_requests,
         waiting=max_waiting,
         batch=batch,
@@ -73,4 +79,13 @@ def serve(
     # The server raises the signal that ended it once more when all is answered; to a service
     # that was asked to stop and did, that is no failure.
     signal.signal(signal.SIGTERM, lambda *_: None)
-    serve_app(app, host=host, port=port, drain_s=drain)
+    code = 0
+    try:
+        serve_app(app, host=host, port=port, drain_s=drain)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    if is_computing(app):
+        # Python would wait for that batch, however long it takes, and nobody else does.
+        logging.shutdown()
+        os._exit(code)
+    raise typer.Exit(code)

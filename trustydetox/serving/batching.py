@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 A = TypeVar("A")
@@ -37,11 +37,17 @@ class Batcher(Generic[A, R]):
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="batches")
         self._queue: deque[tuple[A, asyncio.Future[R]]] = deque()
         self._worker: asyncio.Task[None] | None = None
+        self._computed: Future[Sequence[R]] | None = None
 
     @property
     def waiting(self) -> int:
         """How many items no batch has taken yet."""
         return len(self._queue)
+
+    @property
+    def is_computing(self) -> bool:
+        """Whether `work` is at a batch, also one that nobody waits for any more."""
+        return self._computed is not None and not self._computed.done()
 
     async def results(self, items: Sequence[A]) -> list[R]:
         """One result per item, in order; raises OverloadError at once if not all of them may wait.
@@ -56,14 +62,19 @@ class Batcher(Generic[A, R]):
         self._queue.extend(zip(items, futures, strict=True))
         if self._worker is None or self._worker.done():
             self._worker = loop.create_task(self._drain())
-        return await asyncio.gather(*futures)
+        try:
+            return await asyncio.gather(*futures)
+        except asyncio.CancelledError:
+            # Else they would take places of others until a batch comes upon them.
+            self._queue = deque(held for held in self._queue if not held[1].done())
+            raise
 
     async def _drain(self) -> None:
-        loop = asyncio.get_running_loop()
         while batch := self._next():
             items = [item for item, _ in batch]
             try:
-                results = await loop.run_in_executor(self._thread, self._work, items)
+                self._computed = self._thread.submit(self._work, items)
+                results = await asyncio.wrap_future(self._computed)
             except Exception as error:
                 for _, future in batch:
                     if not future.done():

@@ -125,6 +125,23 @@ class Bucket:
 _PART_BYTES = 16 << 20
 
 
+def said_endpoint(endpoint: str | None = None) -> str | None:
+    """Where the S3 service is: as given, else as the environment says; None where that is AWS.
+
+    ConfigError where it is no URL; one that may hold a password isn't shown.
+    """
+    names = ("AWS_S3_ENDPOINT", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+    endpoint = endpoint or next(filter(None, map(os.environ.get, names)), None)
+    if endpoint is not None and "@" in endpoint:
+        raise ConfigError(
+            "an endpoint may hold no user or password: expected https://host:port, and keys in "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        )
+    if endpoint is not None and not re.match(r"https?://[^/]", endpoint):
+        raise ConfigError(f"expected an endpoint such as https://host:port, got {endpoint!r}")
+    return endpoint
+
+
 def has_credentials() -> bool:
     """Whether boto3 is here and finds credentials that it can read, in any place where it looks.
 
@@ -144,17 +161,16 @@ def has_credentials() -> bool:
 def open_bucket(name: str, endpoint: str | None = None, ca_cert: Path | None = None) -> Bucket:
     """The bucket; nothing is asked of it yet.
 
-    endpoint: where the S3 service is; else what AWS_S3_ENDPOINT says, else boto3's own settings.
+    endpoint: where the S3 service is; else what `said_endpoint` or boto3's own settings say.
     ca_cert: a file of the authorities to trust, in PEM; else AWS_CA_BUNDLE or the public ones.
     Credentials and region come from where boto3 looks for them. Certificates are always checked.
     """
     require_extra("boto3", "a bucket", "s3")
     import boto3
     from botocore.config import Config
+    from botocore.exceptions import BotoCoreError
 
-    endpoint = endpoint or os.environ.get("AWS_S3_ENDPOINT") or None
-    if endpoint is not None and not re.match(r"https?://[^/]", endpoint):
-        raise ConfigError(f"expected an endpoint such as https://host:port, got {endpoint!r}")
+    endpoint = said_endpoint(endpoint)
     if ca_cert is not None and not ca_cert.is_file():
         raise ConfigError(f"there is no file of certificates {ca_cert}")
     config = Config(
@@ -166,12 +182,18 @@ def open_bucket(name: str, endpoint: str | None = None, ca_cert: Path | None = N
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    session = boto3.session.Session()
-    client = session.client(
-        "s3",
-        endpoint_url=endpoint,
-        region_name=session.region_name or "us-east-1",
-        verify=str(ca_cert) if ca_cert else None,
-        config=config,
-    )
+    try:
+        session = boto3.session.Session()
+        client = session.client(
+            "s3",
+            endpoint_url=endpoint,
+            region_name=session.region_name or "us-east-1",
+            verify=str(ca_cert) if ca_cert else None,
+            config=config,
+        )
+    except BotoCoreError as error:
+        raise ConfigError(f"boto3's settings (AWS_…, ~/.aws) name no way in: {error}") from error
+    except ValueError as error:
+        # Of a host with an underscore, which DNS may know and boto3 doesn't.
+        raise ConfigError(f"boto3 takes no such endpoint: {error}") from error
     return Bucket(client, name)

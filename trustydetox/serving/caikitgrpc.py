@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from trustydetox.errors import ConfigError, DetoxError, InputError, ModelError
-from trustydetox.serving.dialects import without_echo
+from trustydetox.serving.dialects import Ask, without_echo
 from trustydetox.serving.endpoint import Endpoint
 from trustydetox.serving.withholding import without_prompt
 
@@ -66,7 +66,10 @@ class CaikitModel:
         if parts.path:
             raise ConfigError(f"gRPC knows no path: expected HOST:PORT, got {parts.path}")
         is_safe = parts.scheme == "https"
-        target = f"{parts.hostname}:{parts.port or (443 if is_safe else 80)}"
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        target = f"{host}:{parts.port or (443 if is_safe else 80)}"
+        # A token for this machine isn't a proxy's to read.
+        options = [("grpc.enable_http_proxy", int(not endpoint.is_here))]
         self._endpoint = endpoint
         token = endpoint.token()
         self._metadata = [(MODEL_KEY, endpoint.model)]
@@ -76,9 +79,11 @@ class CaikitModel:
         if is_safe:
             endpoint.trust()  # a file without certificates is better said here than by gRPC
             roots = endpoint.ca_cert.read_bytes() if endpoint.ca_cert else None
-            self._channel = grpc.secure_channel(target, grpc.ssl_channel_credentials(roots))
+            self._channel = grpc.secure_channel(
+                target, grpc.ssl_channel_credentials(roots), options
+            )
         else:
-            self._channel = grpc.insecure_channel(target)
+            self._channel = grpc.insecure_channel(target, options)
 
     def __enter__(self) -> CaikitModel:
         return self
@@ -104,9 +109,10 @@ class CaikitModel:
     ) -> Iterator[str]:
         import grpc
 
-        request = message("Request")(text=prompt, decoding_method="GREEDY")
-        if max_tokens is not None:
-            request.max_new_tokens = max_tokens
+        ask = Ask(self._endpoint.model, prompt, max_tokens)
+        request = message("Request")(text=ask.prompt, decoding_method="GREEDY")
+        if ask.max_tokens is not None:
+            request.max_new_tokens = ask.max_tokens
         for attempt in range(self._endpoint.retries + 1):
             has_begun = False
             try:

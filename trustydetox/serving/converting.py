@@ -15,6 +15,7 @@ from typing import Literal
 
 import yaml
 
+from trustydetox.corpus.runs.outputs import plain_errors
 from trustydetox.errors import ConfigError, ConflictError, ModelError
 from trustydetox.serving.manifest import FORMATS, NAME, Manifest, manifest_of
 from trustydetox.serving.modelfolder import ModelFolder, read_model_folder
@@ -82,7 +83,8 @@ def _new_folder(out: Path) -> Iterator[Path]:
         raise ConflictError(f"{out} is there already: remove it, or choose another name")
     if not out.absolute().parent.is_dir():
         raise ConfigError(f"can't write {out}: its folder isn't there")
-    part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.absolute().parent))
+    with plain_errors(str(out)):
+        part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.absolute().parent))
     try:
         yield part
         part.rename(out)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from trustydetox.errors import ConfigError
+from trustydetox.serving.bucket import said_endpoint
 from trustydetox.serving.rendering import S3_ENDPOINT, Document, services
 
 S3_REGION = "serving.kserve.io/s3-region"
@@ -52,7 +53,7 @@ def credentials(endpoint: str | None) -> Credentials | None:
     return Credentials(
         key,
         secret,
-        endpoint or os.environ.get("AWS_S3_ENDPOINT") or f"https://s3.{region}.amazonaws.com",
+        said_endpoint(endpoint) or f"https://s3.{region}.amazonaws.com",
         region,
     )
 

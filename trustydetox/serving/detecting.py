@@ -7,7 +7,7 @@ Offsets are code points of the content as it came; the schema doesn't say which 
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,9 +17,13 @@ from trustydetox.spans import Span
 
 DETECTION = "toxicity"
 
+T = TypeVar("T")
+Listed = Annotated[list[T], Field(fail_fast=True)]
+"""A list that is refused at its first bad item: a million errors would take seconds to make."""
+
 
 class DetectorParams(BaseModel):
-    """What a caller may set; another setting is refused, so that none is ignored silently."""
+    """What a caller may set; another setting is refused, so that none here is ignored silently."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -27,13 +31,15 @@ class DetectorParams(BaseModel):
 
 
 class _Request(BaseModel):
+    # What else is beside its own fields is let pass: the orchestrator sends more with time,
+    # as it came to send a chat's tools, and a detector has to go on answering.
     detector_params: DetectorParams = DetectorParams()
 
 
 class ContentsRequest(_Request):
     """Texts that stand for themselves."""
 
-    contents: Annotated[list[str], Field(min_length=1)]
+    contents: Annotated[Listed[str], Field(min_length=1)]
 
 
 class GenerationRequest(_Request):
@@ -53,7 +59,7 @@ class Message(BaseModel):
     """A message of a chat, as OpenAI writes it."""
 
     role: str
-    content: str | list[Part] | None = None
+    content: str | Listed[Part] | None = None
 
     @property
     def text(self) -> str:
@@ -66,7 +72,7 @@ class Message(BaseModel):
 class ChatRequest(_Request):
     """A chat, oldest message first."""
 
-    messages: Annotated[list[Message], Field(min_length=1)]
+    messages: Annotated[Listed[Message], Field(min_length=1)]
 
 
 def spans_found(found: Found) -> list[dict[str, Any]]:

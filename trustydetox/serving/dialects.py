@@ -7,13 +7,15 @@ KServe's V1 and V2.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from trustydetox.errors import ConfigError
+from trustydetox.errors import ConfigError, InputError
 
 CAIKIT_TASK = "/api/v1/task/"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +23,20 @@ class Ask:
     """A prompt for a model; always decoded greedily, so that two models can be compared.
 
     max_tokens: most new tokens; None leaves it to the server.
+
+    InputError where the prompt can't be sent.
     """
 
     model: str
     prompt: str
     max_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        if found := _SURROGATE.search(self.prompt):
+            raise InputError(
+                f"a prompt must be a text in UTF-8; character {found.start()} of this one is half "
+                "of one, as bytes in another encoding become"
+            )
 
 
 def as_they_come(pieces: Iterable[str], prompt: str) -> Iterator[str]:
@@ -150,7 +161,8 @@ def _v2_text(answer: Any) -> str:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError
-    return value
+    # JSON can say half a character, which nothing can be written with.
+    return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", value)
 
 
 DIALECTS: Mapping[str, Dialect] = {

@@ -55,8 +55,7 @@ class Endpoint:
             raise ConfigError("a URL may hold no user, password or query: see --token-env")
         if self.token_env and self.token_file:
             raise ConfigError("a token comes from a variable or from a file, not from both")
-        is_here = parts.hostname in LOOPBACK
-        if parts.scheme == "http" and (self.token_env or self.token_file) and not is_here:
+        if parts.scheme == "http" and (self.token_env or self.token_file) and not self.is_here:
             raise ConfigError("a token goes over https alone, and the URL says http")
 
     @property
@@ -69,6 +68,11 @@ class Endpoint:
     def host(self) -> str:
         """What errors call it."""
         return urlsplit(self.base).netloc
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is this machine, where no proxy has a part in what is said."""
+        return urlsplit(self.base).hostname in LOOPBACK
 
     def token(self) -> str | None:
         """The bearer token; never in a message, a log or a repr."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -73,6 +74,7 @@ def _client(endpoint: Endpoint) -> httpx.Client:
             base_url=base,
             headers={"authorization": f"Bearer {token}"} if token else {},
             verify=trusted,
+            trust_env=not endpoint.is_here,  # a token for this machine isn't a proxy's to read
             timeout=httpx.Timeout(endpoint.timeout_s, connect=min(CONNECT_S, endpoint.timeout_s)),
         )
     except (httpx.InvalidURL, ValueError, ImportError):
@@ -105,7 +107,7 @@ class _HttpModel:
 
     def _pieces(self, response: httpx.Response, prompt: str) -> Iterator[str]:
         count, ended = 0, False
-        for kind, data in events(response.iter_lines()):
+        for kind, data in events(lines(response.iter_text())):
             if data == "[DONE]":
                 ended = True
                 break
@@ -152,6 +154,10 @@ class _HttpModel:
             ) from error
         except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError) as error:
             raise ModelError(f"{self.endpoint.host} broke the connection off") from error
+        except httpx.HTTPError as error:
+            raise ModelError(
+                f"the answer of {self.endpoint.host} can't be read ({type(error).__name__})"
+            ) from error
 
     def _refusal(self, response: httpx.Response, prompt: str) -> DetoxError:
         if response.is_redirect:
@@ -173,6 +179,19 @@ class _HttpModel:
                 f"what {self.endpoint.host} answered isn't what protocol {self.endpoint.protocol} "
                 "gives: see --protocol"
             ) from error
+
+
+def lines(pieces: Iterable[str]) -> Iterator[str]:
+    """The lines of a stream of events, which CR, LF and CRLF end, and nothing else does.
+
+    U+2028 and its like, at which Python splits lines, may stand in a completion.
+    """
+    held = ""
+    for piece in pieces:
+        # A CR at the end may be half of a CRLF.
+        *ended, held = re.split(r"\r\n|\n|\r(?!\Z)", held + piece)
+        yield from ended
+    yield from re.split(r"\r\Z", held)[:-1]
 
 
 def events(lines: Iterable[str]) -> Iterator[tuple[str, str]]:

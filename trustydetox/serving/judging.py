@@ -8,10 +8,14 @@ from typing import Literal
 
 from trustydetox.corpus.engines.batching import try_all
 from trustydetox.detoxifier import Detoxifier, Found
+from trustydetox.errors import ModelError
 from trustydetox.records import Record
 
 Answer = Found | Record | str
 """A str is the reason why the models can't take the text."""
+
+FIRST = "Please read the manual, you stupid idiot."
+"""What the models are made ready with: a text that goes through every step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,15 @@ class Judge:
     """Answers questions of different requests together; no answer depends on its neighbours."""
 
     detoxifier: Detoxifier
+
+    def make_ready(self) -> None:
+        """Judge a first text, which costs seconds more than any other, so that it is no caller's.
+
+        Raises ModelError where that fails.
+        """
+        (answer,) = self([Question(FIRST, "rewrite")])
+        if isinstance(answer, str):
+            raise ModelError(f"the models took no first text, so none will be: {answer}")
 
     def __call__(self, questions: Sequence[Question]) -> list[Answer]:
         """One answer per question, in order.

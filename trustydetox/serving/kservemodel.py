@@ -25,7 +25,7 @@ from trustydetox.errors import ConfigError, DetoxError, require_extra
 from trustydetox.records import Record
 from trustydetox.serving.batching import Batcher, OverloadError
 from trustydetox.serving.judging import Answer, Judge, Question
-from trustydetox.serving.service import FIRST, Limits
+from trustydetox.serving.service import Limits
 
 if TYPE_CHECKING:
     import kserve
@@ -36,7 +36,7 @@ def kserve_model(
 ) -> kserve.Model:
     """A model for `kserve.ModelServer`, ready; requests that come together are computed together.
 
-    limits: of these `texts`, `waiting` and `batch` count; the rest is the server's own matter.
+    limits: of these `texts`, `characters`, `waiting` and `batch` count; the rest is the server's.
     """
     import kserve
 
@@ -53,7 +53,7 @@ def kserve_model(
             )
 
         def load(self) -> bool:
-            judge([Question(FIRST, "rewrite")])
+            judge.make_ready()
             self.ready = True
             return self.ready
 
@@ -69,10 +69,8 @@ def kserve_model(
         ) -> Any:
             is_v1 = isinstance(payload, dict)
             texts, shape = _instances(payload) if is_v1 else _tensor(payload)
-            if len(texts) > allowed.texts:
-                raise kserve.errors.InvalidInput(
-                    f"a request may hold {allowed.texts} texts, got {len(texts)}"
-                )
+            if refusal := allowed.refusal(texts):
+                raise kserve.errors.InvalidInput(refusal)
             try:
                 answers = await self._batcher.results([Question(one, "rewrite") for one in texts])
             except OverloadError:

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import yaml
 
 from trustydetox.errors import ConfigError, did_you_mean
-from trustydetox.serving.bucket import place_in
+from trustydetox.serving.bucket import place_in, said_endpoint
+from trustydetox.steps.asking import split_url
 
 Document = dict[str, Any]
 
@@ -22,6 +22,8 @@ NAMES_ARE = "lower-case letters, digits and -, with a letter first and no - last
 LONGEST_NAME = 63
 LONGEST_SERVICE = 53
 """Of OpenShift AI; with what KServe appends to it, 63 in all."""
+SERVICE_LABEL = "serving.kserve.io/inferenceservice"
+"""Of the pods of an InferenceService."""
 S3_ENDPOINT = "serving.kserve.io/s3-endpoint"
 S3_USE_HTTPS = "serving.kserve.io/s3-usehttps"
 
@@ -153,13 +155,26 @@ def _set_model(model: Document, url: str) -> None:
 
 
 def _set_endpoint(documents: list[Document], endpoint: str) -> None:
-    parts = urlsplit(endpoint)
+    said_endpoint(endpoint)
+    parts = split_url(endpoint)
     if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path.strip("/"):
         raise ConfigError(f"expected an endpoint such as https://host:port, got {endpoint!r}")
     for notes in annotations_of_secrets(documents):
         if S3_ENDPOINT in notes:
             notes[S3_ENDPOINT] = parts.netloc
             notes[S3_USE_HTTPS] = "1" if parts.scheme == "https" else "0"
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    for document in documents:
+        if document["kind"] == "NetworkPolicy":
+            pods = document["spec"].get("podSelector", {}).get("matchLabels", {})
+            if SERVICE_LABEL in pods:
+                _let_out(document["spec"].get("egress", []), port)
+
+
+def _let_out(egress: list[Document], port: int) -> None:
+    """Allow TCP to a port, unless a rule does already."""
+    if not any(held.get("port") == port for rule in egress for held in rule.get("ports", ())):
+        egress.append({"ports": [{"protocol": "TCP", "port": port}]})
 
 
 def annotations_of_secrets(documents: list[Document]) -> Iterator[dict[str, str]]:

@@ -8,8 +8,7 @@ import logging
 import socket
 import time
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -24,6 +23,7 @@ from trustydetox.serving.detecting import (
     ChatRequest,
     ContentsRequest,
     GenerationRequest,
+    Listed,
     spans_found,
     text_found,
 )
@@ -37,9 +37,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FIRST = "Please read the manual, you stupid idiot."
-"""What the models are made ready with: a text that goes through every step."""
-
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -50,6 +47,7 @@ class Limits:
     body_bytes: of one request; more is 413.
     body_s: seconds within which a body must have come; longer is 408.
     texts: of one request; more is 413.
+    characters: of one text; more is 413. A batch is done when its longest text is.
     requests: being answered at a time; more is 429.
     waiting: texts that no batch has taken yet; more is 429.
     batch: texts that go through the models together; more of them trade latency for speed.
@@ -58,12 +56,13 @@ class Limits:
     body_bytes: int = 1_048_576
     body_s: float = 10.0
     texts: int = 256
+    characters: int = 20_000
     requests: int = 256
     waiting: int = 1024
     batch: int = 64
 
     def __post_init__(self) -> None:
-        for name in ("body_bytes", "texts", "requests", "waiting", "batch"):
+        for name in ("body_bytes", "texts", "characters", "requests", "waiting", "batch"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.texts > self.waiting:
@@ -72,13 +71,22 @@ class Limits:
                 "request could never be taken"
             )
 
+    def refusal(self, texts: Sequence[str]) -> str | None:
+        """Why these texts of one request aren't taken; None where they are."""
+        if len(texts) > self.texts:
+            return f"a request may hold {self.texts} texts, got {len(texts)}"
+        for index, text in enumerate(texts):
+            if len(text) > self.characters:
+                return f"a text may have {self.characters} characters, text {index} has {len(text)}"
+        return None
+
 
 class DetoxifyRequest(BaseModel):
     """Texts to mend."""
 
     model_config = ConfigDict(extra="forbid")
 
-    texts: Annotated[list[str], Field(min_length=1)]
+    texts: Annotated[Listed[str], Field(min_length=1)]
 
 
 @dataclass(frozen=True)
@@ -90,15 +98,14 @@ class _RefusedError(Exception):
 
 
 def create_app(detoxifier: Detoxifier, *, limits: Limits | None = None) -> Starlette:
-    """An ASGI app:
+    """An ASGI app whose models have answered a first text; ModelError where they can't.
 
     - `POST /api/v1/text/contents`, `/api/v1/text/generation`, `/api/v1/text/chat`: the detector API
       of `trustydetox.serving.detecting`; of a chat the last message is judged, of a generation the
       generated text;
     - `POST /v1/detoxify`: `{"texts": [...]}` -> `{"records": [...]}`, the objects of
       `records.jsonl`; a text that the models can't take has an `error` instead;
-    - `GET /health` is 200 while the process lives, `/ready` once the models have answered a first
-      text, `/metrics` is for Prometheus.
+    - `GET /health` and `/ready` are 200 while it serves, `/metrics` is for Prometheus.
 
     An error is `{"code", "message"}` with the same code as status. Neither an error nor a line of
     the log holds a text, and no line a path that the service doesn't know.
@@ -107,16 +114,10 @@ def create_app(detoxifier: Detoxifier, *, limits: Limits | None = None) -> Starl
     from starlette.exceptions import HTTPException
     from starlette.routing import Route
 
-    service = _Service(detoxifier, limits or Limits())
-
-    @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        # The first text costs seconds more than any other, so it isn't a caller's.
-        await service.batcher.results([Question(FIRST, "rewrite")])
-        service.is_ready = True
-        yield
-
-    return Starlette(
+    judge = Judge(detoxifier)
+    judge.make_ready()
+    service = _Service(judge, limits or Limits())
+    app = Starlette(
         routes=[
             Route("/health", service.health, methods=["GET"]),
             Route("/ready", service.ready, methods=["GET"]),
@@ -127,16 +128,16 @@ def create_app(detoxifier: Detoxifier, *, limits: Limits | None = None) -> Starl
             service.route("/v1/detoxify", DetoxifyRequest, service.detoxify),
         ],
         exception_handlers={HTTPException: _not_routed},
-        lifespan=lifespan,
     )
+    app.state.batcher = service.batcher
+    return app
 
 
 class _Service:
-    def __init__(self, detoxifier: Detoxifier, limits: Limits) -> None:
+    def __init__(self, judge: Judge, limits: Limits) -> None:
         self._limits = limits
-        self._judge = Judge(detoxifier)
+        self._judge = judge
         self._in_flight = 0
-        self.is_ready = False
         self.batcher: Batcher[Question, Answer] = Batcher(
             self._judged, largest=limits.batch, capacity=limits.waiting
         )
@@ -146,9 +147,7 @@ class _Service:
         return _json(200, '{"status": "alive"}')
 
     async def ready(self, request: Request) -> Response:
-        if self.is_ready:
-            return _json(200, '{"status": "ready"}')
-        return _error(503, "the models are being loaded")
+        return _json(200, '{"status": "ready"}')
 
     async def page(self, request: Request) -> Response:
         from starlette.responses import Response
@@ -178,7 +177,9 @@ class _Service:
         ]
         return f'{{"records": [{", ".join(lines)}]}}'
 
-    def route(self, path: str, model: type[M], handle: Callable[[M], Awaitable[str]]) -> Any:
+    def route(
+        self, path: str, model: type[M], handle: Callable[[M], Coroutine[Any, Any, str]]
+    ) -> Any:
         """The route of an endpoint that takes JSON: limits, errors, counts and the log line."""
         from starlette.routing import Route
 
@@ -199,7 +200,7 @@ class _Service:
         return Route(path, endpoint, methods=["POST"])
 
     async def _response(
-        self, request: Request, model: type[M], handle: Callable[[M], Awaitable[str]]
+        self, request: Request, model: type[M], handle: Callable[[M], Coroutine[Any, Any, str]]
     ) -> Response:
         from starlette.requests import ClientDisconnect
 
@@ -207,13 +208,17 @@ class _Service:
         try:
             if self._in_flight > self._limits.requests:
                 raise _RefusedError(429, f"at most {self._limits.requests} requests at a time")
-            return _json(200, await handle(_parsed(model, await self._body(request))))
+            asked = _parsed(model, await self._body(request))
+            return _json(200, await _while_asked(request, handle(asked)))
         except _RefusedError as refusal:
             return _error(refusal.status, refusal.message)
         except OverloadError:
             return _error(429, f"at most {self._limits.waiting} texts may wait")
         except ClientDisconnect:
-            return _error(400, "the sender left")
+            return _error(499, "the sender left")
+        except asyncio.CancelledError:
+            # By the server, whose time for the rest is over; it still sends what it gets.
+            return _error(503, "the service stops")
         except DetoxError as error:
             log.error("%s: %s", type(error).__name__, error)
             return _error(503, str(error))
@@ -256,10 +261,8 @@ class _Service:
         return [answer for answer in answers if isinstance(answer, Found)]
 
     async def _answers(self, asked: Sequence[Question]) -> list[Answer]:
-        if len(asked) > self._limits.texts:
-            raise _RefusedError(
-                413, f"a request may hold {self._limits.texts} texts, got {len(asked)}"
-            )
+        if refusal := self._limits.refusal([question.text for question in asked]):
+            raise _RefusedError(413, refusal)
         return await self.batcher.results(asked)
 
     def _judged(self, questions: Sequence[Question]) -> list[Answer]:
@@ -276,6 +279,29 @@ def _verdict(answer: Answer) -> str:
     if isinstance(answer, Record):
         return answer.verdict.value
     return "clean" if answer.masked is None else "toxic"
+
+
+async def _while_asked(request: Request, handled: Coroutine[Any, Any, str]) -> str:
+    """What a request gets; ClientDisconnect once its sender has left, and nothing more is done.
+
+    The body must have been read: what else comes from the sender is that it left.
+    """
+    from starlette.requests import ClientDisconnect
+
+    answering, leaving = asyncio.create_task(handled), asyncio.create_task(_left(request))
+    try:
+        await asyncio.wait((answering, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not answering.done():
+            raise ClientDisconnect
+        return answering.result()
+    finally:
+        answering.cancel()
+        leaving.cancel()
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _parsed(model: type[M], body: bytes) -> M:
@@ -308,8 +334,10 @@ def _error(status: int, message: str) -> Response:
 def serve_app(app: Starlette, *, host: str, port: int, drain_s: int) -> None:
     """Serve until SIGTERM or SIGINT; then what was begun is answered, and nothing new taken.
 
+    A batch may be computed still when this returns: see `is_computing`.
+
     port: 0 takes a free one; the log says which.
-    drain_s: seconds after which what isn't answered is broken off.
+    drain_s: seconds after which what isn't answered gets a 503.
     """
     import uvicorn
 
@@ -324,6 +352,12 @@ def serve_app(app: Starlette, *, host: str, port: int, drain_s: int) -> None:
     log.info("listening on http://%s:%d", host, listening.getsockname()[1])
     with listening:
         uvicorn.Server(config).run(sockets=[listening])
+
+
+def is_computing(app: Starlette) -> bool:
+    """Whether a batch of this app is computed just now; Python doesn't end before it has."""
+    batcher: Batcher[Question, Answer] = app.state.batcher
+    return batcher.is_computing
 
 
 def _listening(host: str, port: int) -> socket.socket:
