@@ -214,6 +214,7 @@ def test_an_edit_that_touches_a_phrase_gives_way_to_it() -> None:
         ("kiss my cheap ass", "ass"),
         # No whole sentence.
         ("idiot", "idiot"),
+        ("Shit! I did it too.", "Shit"),
         ('the word "idiot" is old', "idiot"),
         ("I believe you idiots!", "idiots"),
         ("you idiot, go home", "idiot"),
