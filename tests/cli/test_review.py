@@ -273,3 +273,91 @@ def test_the_order_at_random_is_the_seed_s(run: Run, folder: Path, tmp_path: Pat
 
     assert order(1) == order(1)
     assert len({tuple(order(seed)) for seed in range(5)}) > 1
+
+
+KTO = '{"prompt": "hi", "completion": "you idiot", "label": %s}\n'
+
+
+def test_what_was_only_scored_and_accepted_says_nothing_of_an_edit(
+    run: Run, tmp_path: Path
+) -> None:
+    rows, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    rows.write_text(KTO % "false" + KTO % "true", "utf-8")
+    command = ("clean", rows, "-o", out, "--recipe", FAKE)
+    assert run(*command).code == 0
+    mended = out.read_bytes()
+    assert mended.count(b"idiot") == 1
+    review = tmp_path / "out.jsonl.detox" / "review.jsonl"
+    run("review", review.parent, stdin="a\na\n")
+    assert [one["decision"] for one in decided(review.parent)] == ["accept", "accept"]
+
+    assert run(*command, "--fresh", "--review", review).code == 0
+
+    assert out.read_bytes() == mended
+
+
+def test_two_outcomes_that_were_accepted_are_two_decisions(run: Run, tmp_path: Path) -> None:
+    rows, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    said = [{"role": role, "content": "you idiot"} for role in ("user", "assistant")]
+    rows.write_text(json.dumps({"messages": said}) + "\n", "utf-8")
+    command = ("clean", rows, "-o", out, "--recipe", FAKE, "--roles", "user=redact")
+    assert run(*command).code == 0
+    mended = out.read_bytes()
+    review = tmp_path / "out.jsonl.detox" / "review.jsonl"
+    run("review", review.parent, stdin="a\na\n")
+
+    assert run(*command, "--fresh", "--review", review).code == 0
+
+    assert out.read_bytes() == mended
+
+
+@pytest.mark.parametrize("action", ["drop", "flag", "redact"])
+def test_an_original_that_is_kept_stands_whatever_its_role_gets(
+    run: Run, rows: Path, action: str
+) -> None:
+    out = rows.with_name("out.jsonl")
+    command = ("clean", rows, "-o", out, "--recipe", FAKE, "--roles", f"text={action}")
+    assert run(*command).code == 0
+    review = Path(f"{out}.detox") / "review.jsonl"
+    run("review", review.parent, stdin="k\nk\nk\nk\n")
+
+    assert run(*command, "--fresh", "--review", review).code == 0
+
+    assert out.read_bytes() == rows.read_bytes()
+    records = (review.parent / "records.jsonl").read_text("utf-8").splitlines()
+    assert {json.loads(line)["verdict"] for line in records} == {"clean"}
+
+
+def test_another_text_for_one_that_is_only_scored_waits_until_it_may_be_edited(
+    run: Run, rows: Path
+) -> None:
+    out = rows.with_name("out.jsonl")
+    command = ("clean", rows, "-o", out, "--recipe", FAKE, "--fresh")
+    flagged = (*command, "--roles", "text=flag")
+    assert run(*flagged).code == 0
+    review = Path(f"{out}.detox") / "review.jsonl"
+    ran = run("review", review.parent, "--most", 1, stdin="e\nyou, over there\n")
+    assert "is only scored, or dropped, stays so" in ran.out
+    away = rows.with_name("away.jsonl")
+    away.write_bytes(review.read_bytes())
+    ran = run("review", review.parent, "--import", away)
+    assert "1 of them: a text that is only scored, or dropped, stays so" in ran.err
+
+    assert run(*flagged, "--review", away).code == 0
+    assert out.read_bytes() == rows.read_bytes()
+    assert run(*command, "--review", away).code == 0
+    assert json.loads(out.read_text("utf-8").splitlines()[0]) == {"text": "you, over there"}
+
+
+def test_what_was_made_of_an_answer_mends_none_that_is_rejected(run: Run, tmp_path: Path) -> None:
+    rows, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    rows.write_text(KTO % "false" + KTO % "true", "utf-8")
+    command = ("clean", rows, "-o", out, "--recipe", FAKE, "--fresh")
+    run(*command)
+    review = tmp_path / "out.jsonl.detox" / "review.jsonl"
+    run("review", review.parent, stdin="s\ne\nyou there\n")
+
+    assert run(*command, "--review", review).code == 0
+
+    left = [json.loads(line)["completion"] for line in out.read_text("utf-8").splitlines()]
+    assert left == ["you idiot", "you there"]

@@ -16,6 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from trustydetox.corpus.engines.results import POLICY, SCORE_ONLY
 from trustydetox.corpus.runs.folder import REVIEW
 from trustydetox.corpus.runs.outputs import plain_errors
 from trustydetox.corpus.runs.recordlines import record_line
@@ -45,6 +46,25 @@ class Decision:
     reviewer: str
     at: str
     text: str | None = None
+
+    @property
+    def may_edit(self) -> bool:
+        """Whether the text that was looked at might have left otherwise than it came."""
+        record = self.entry.record
+        was_dropped = record.reason == POLICY and record.output is None
+        return record.reason != SCORE_ONLY and not was_dropped
+
+    @property
+    def waits(self) -> bool:
+        """Whether it says something of an edit that wasn't to be made."""
+        return not self.may_edit and self.choice in (Choice.EDIT, Choice.REJECT)
+
+    @property
+    def outcome(self) -> tuple[Choice, str | None]:
+        """What two decisions of one text must agree on."""
+        if self.choice is Choice.ACCEPT:
+            return self.choice, self.entry.record.output
+        return self.choice, self.text
 
 
 def review_line(entry: Entry, decision: Decision | None = None) -> str:
@@ -120,14 +140,20 @@ def latest(decisions: Iterable[Decision]) -> dict[str, dict[Key, Decision]]:
 
 
 def settled(decisions: Iterable[Decision]) -> dict[str, Decision]:
-    """Original text -> what was decided of it; nothing where two decisions differ."""
+    """Original text -> what was decided of it; nothing where two decisions differ.
+
+    A text that was only scored, or dropped by a policy, has no edit: that this was right in one
+    place says nothing of the edit of the same text in another.
+    """
     found: dict[str, Decision] = {}
     open_texts: set[str] = set()
     for by_place in latest(decisions).values():
         for decision in by_place.values():
+            if decision.choice is Choice.ACCEPT and not decision.may_edit:
+                continue
             text = decision.entry.record.original
             known = found.setdefault(text, decision)
-            if (known.choice, known.text) != (decision.choice, decision.text):
+            if known.outcome != decision.outcome:
                 open_texts.add(text)
     return {text: decision for text, decision in found.items() if text not in open_texts}
 
