@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trustydetox.rows.columns import Columns, by_role, choose_columns
+from trustydetox.rows.columns import Columns, by_role, choose_columns, late_column
 from trustydetox.rows.formats import (
     MAX_ROW_BYTES,
     FileFormat,
@@ -25,5 +25,6 @@ __all__ = [
     "choose_columns",
     "format_of",
     "is_table",
+    "late_column",
     "open_reader",
 ]

@@ -33,7 +33,9 @@ ALPACA = {"instruction": "user", "input": "user", "output": "assistant"}
 ANSWER = {"response": "assistant"}
 """What many call a `completion`, looked for where `prompt` is there."""
 
-AFTER_PROMPT = ("completion", "chosen", "messages", *ANSWER)
+_KNOWN = SPEAKERS.keys() | ALPACA.keys() | ANSWER.keys()
+
+AFTER_PROMPT = ("completion", "completions", "chosen", "messages", *ANSWER)
 """Where a prompt stands alone though one of these is there, something else is in it than text."""
 
 ASKED = frozenset({"prompt", "instruction", "input"})
@@ -332,12 +334,7 @@ def choose_columns(
                 texts[name] = texts.get(name, False) or holds_text(value)
     if fields:
         return _named(fields, texts)
-    chosen = [name for name in SPEAKERS if texts.get(name)]
-    if texts.get("instruction") and texts.get("output"):
-        # Beside others too: Alpaca's own `text` is its columns once more.
-        chosen += [name for name in ALPACA if texts.get(name)]
-    if texts.get("prompt"):
-        chosen += [name for name in ANSWER if texts.get(name)]
+    chosen = _recognised(texts)
     if chosen == ["prompt"] and (
         empty := next((name for name in AFTER_PROMPT if name in texts), "")
     ):
@@ -364,6 +361,26 @@ def choose_columns(
         f"which column holds the text? expected one of {', '.join(SPEAKERS)}, Alpaca's, or a "
         f"single text column; columns: {listed}; name it with --field (fields= in Python)"
     )
+
+
+def late_column(row: Mapping[str, Any], columns: Columns) -> str:
+    """A column of text that wasn't chosen, and would be by this row; `""` where there is none."""
+    unchosen = _KNOWN & row.keys() - columns.actions.keys()
+    if not unchosen:
+        return ""
+    texts = {name: holds_text(value) for name, value in row.items()}
+    return next((name for name in _recognised(texts) if name in unchosen), "")
+
+
+def _recognised(texts: Mapping[str, bool]) -> list[str]:
+    """The columns that hold text and are known by their names."""
+    found = [name for name in SPEAKERS if texts.get(name)]
+    if texts.get("instruction") and texts.get("output"):
+        # Beside others too: Alpaca's own `text` is its columns once more.
+        found += [name for name in ALPACA if texts.get(name)]
+    if texts.get("prompt"):
+        found += [name for name in ANSWER if texts.get(name)]
+    return found
 
 
 def _named(fields: Sequence[str], texts: Mapping[str, bool]) -> Columns:

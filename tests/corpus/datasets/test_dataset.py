@@ -674,6 +674,37 @@ def test_a_row_of_a_stream_that_cannot_be_read_is_left_out_and_counted() -> None
     assert list(cleaned.quarantined) == [1]
 
 
+def test_a_stream_whose_columns_come_late_gives_no_text_unread() -> None:
+    def rows() -> Iterator[dict[str, Any]]:
+        for at in range(300):
+            yield {"text": "fine", "completion": "you idiot" if at == 280 else None}
+
+    cleaned = clean_dataset(IterableDataset.from_generator(rows), recipe=detoxifier())
+    with pytest.warns(UserWarning, match="the first is row 280: column 'completion' held no text"):
+        assert len(list(cleaned.dataset)) == 299
+    assert cleaned.counts.quarantined == 1
+
+
+AGENT = [{"messages": [{"role": "agent", "content": "you idiot"}]}]
+
+
+def test_a_stream_says_once_that_nobody_reads_a_role() -> None:
+    given_ = Dataset.from_list(AGENT * 600)
+    cleaned = clean_dataset(given_.to_iterable_dataset(), recipe=detoxifier())
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="left unread: .*'agent'") as caught:
+            assert len(list(cleaned.dataset)) == 600
+        assert len(caught) == 1
+    read = clean_dataset(given_.to_iterable_dataset(), recipe=detoxifier(), roles="agent=rewrite")
+    assert next(iter(read.dataset))["messages"][0]["content"] == "you"
+
+
+def test_a_result_from_the_cache_says_again_what_may_surprise() -> None:
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="left unread: 1 .*'agent'"):
+            clean_dataset(Dataset.from_list(AGENT), recipe=detoxifier())
+
+
 def test_a_stream_without_features_or_rows_is_refused() -> None:
     with pytest.raises(InputError, match="holds no row"):
         clean_dataset(Source(0).stream(), recipe=detoxifier())
