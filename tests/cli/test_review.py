@@ -144,6 +144,10 @@ def test_texts_go_out_and_their_decisions_come_in(run: Run, folder: Path, tmp_pa
     [
         ({"decision": "perhaps"}, "is no decision"),
         ({"decision": "edit"}, "`text` for edit"),
+        (
+            {"decision": "edit", "text": "you \ud800"},
+            "a lone surrogate, which no UTF-8 text can hold",
+        ),
         ({"decision": "keep", "row": 2}, "another text"),
         (
             {"decision": "keep", "edits": [{"start": 0, "end": 99, "replacement": ""}]},
@@ -198,6 +202,21 @@ def test_on_a_terminal_another_text_is_written_in_the_editor(
     monkeypatch.setenv("VISUAL", "no-such-editor")
     with pytest.raises(ConfigError, match="no-such-editor"):
         edited("you, come here")
+
+
+@pytest.mark.parametrize("text", ["you, come here\r\nplease", "you,\r\ncome here\r\n"])
+def test_line_ends_that_an_editor_leaves_are_no_edit(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str
+) -> None:
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\n[ -s "$1" ]\n', "utf-8")
+    editor.chmod(0o755)
+    monkeypatch.setenv("VISUAL", str(editor))
+    assert edited(text) is None
+    # Many end the last line, too, as they do the others.
+    ends = "" if text.endswith("\n") else "\\r\\n"
+    editor.write_text(f'#!/bin/sh\nsed -i s/here/there/ "$1"; printf \'{ends}\' >> "$1"\n', "utf-8")
+    assert edited(text) == text.replace("here", "there")
 
 
 def test_at_most_so_many_are_the_next_ones_each_time(
@@ -361,3 +380,16 @@ def test_what_was_made_of_an_answer_mends_none_that_is_rejected(run: Run, tmp_pa
 
     left = [json.loads(line)["completion"] for line in out.read_text("utf-8").splitlines()]
     assert left == ["you idiot", "you there"]
+
+
+def test_the_sample_of_a_seed_is_the_same_after_a_pause(run: Run, folder: Path) -> None:
+    def go(name: str, stdin: str) -> list[int]:
+        command = ("--by", "random", "--most", 2, "--seed", 3, "--reviewer", name)
+        assert run("review", folder, *command, stdin=stdin).code == 0
+        return [one["row"] for one in decided(folder) if one["reviewer"] == name]
+
+    drawn = go("ann", "a\na\n")
+    assert len(drawn) == 2
+    assert go("bea", "a\nq\n") == drawn[:1]
+    assert go("bea", "a\na\n") == drawn
+    assert go("bea", "a\na\n") == drawn

@@ -164,8 +164,11 @@ def edited(text: str) -> str | None:
             subprocess.run([*editor, file.name], check=True)
         except (OSError, subprocess.CalledProcessError) as error:
             raise ConfigError(f"the editor {editor[0]!r} failed: EDITOR names another") from error
-        found = Path(file.name).read_text(encoding="utf-8")
-    found = found if text.endswith("\n") else found.removesuffix("\n")
+        # As bytes: reading text would make LF of every CRLF.
+        found = Path(file.name).read_bytes().decode()
+    if not text.endswith("\n"):
+        # Editors end the last line as the others.
+        found = found.removesuffix("\r\n" if "\r\n" in text else "\n")
     return None if found == text else found
 
 

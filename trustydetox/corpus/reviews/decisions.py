@@ -113,6 +113,11 @@ def read_decisions(path: Path, *, reviewer: str = "") -> Iterator[Decision]:
         if not is_whole or not decision.reviewer:
             lacks = "a reviewer" if is_whole else "`text` for edit, and only for edit"
             raise InputError(f"line {number} of {path}: a decision needs {lacks}")
+        if any("\ud800" <= sign <= "\udfff" for sign in text or ""):
+            raise InputError(
+                f"line {number} of {path}: `text` holds a lone surrogate, which no UTF-8 text can "
+                "hold: replace it"
+            )
         yield decision
 
 
@@ -183,6 +188,14 @@ def _random(seed: int) -> Callable[[Entry], float]:
     return place
 
 
+def _highest(
+    entries: Iterable[Entry], most: int | None, rank: Callable[[Entry], float]
+) -> list[Entry]:
+    if most is None:
+        return sorted(entries, key=rank, reverse=True)
+    return heapq.nlargest(most, entries, key=rank)
+
+
 def to_review(
     run: Path,
     *,
@@ -197,9 +210,14 @@ def to_review(
     by: `order`, `random`, `uncertain` (near the threshold, before or after, first) or
         `disagreement` (guide and check far apart first).
     most: of all but `order` so many are held in memory.
-    decided: where the texts stand that are left out.
+    decided: where the texts stand that are left out: of those drawn at random, which are the same
+        for a seed whatever was decided, else before the next are taken.
     """
     toxic = (one for one in read_records(run) if one.record.verdict is not Verdict.CLEAN)
+    if by == "random":
+        drawn = _highest(toxic, most, _random(seed))
+        yield from (one for one in drawn if one.key not in decided)
+        return
     entries = (one for one in toxic if one.key not in decided)
     if by == "order":
         for number, entry in enumerate(entries):
@@ -210,10 +228,5 @@ def to_review(
     ranks: Mapping[str, Callable[[Entry], float]] = {
         "uncertain": _uncertain(threshold),
         "disagreement": _disagreement,
-        "random": _random(seed),
     }
-    rank = ranks[by]
-    if most is None:
-        yield from sorted(entries, key=rank, reverse=True)
-    else:
-        yield from heapq.nlargest(most, entries, key=rank)
+    yield from _highest(entries, most, ranks[by])
