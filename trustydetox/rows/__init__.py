@@ -11,6 +11,7 @@ from trustydetox.rows.formats import (
     is_table,
     open_reader,
 )
+from trustydetox.rows.preferences import with_one_prompt
 from trustydetox.rows.tables import Reader, Row, Writer
 
 __all__ = [
@@ -27,4 +28,5 @@ __all__ = [
     "is_table",
     "late_column",
     "open_reader",
+    "with_one_prompt",
 ]

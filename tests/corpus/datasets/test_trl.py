@@ -207,6 +207,24 @@ def test_what_a_preference_begins_with_stays_its_prompt(home: Path, roles: str) 
     assert row["prompt"][0]["content"] == ("Come here,." if roles else "Come here, idiot.")
 
 
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_what_two_texts_of_a_preference_begin_with_stays_their_prompt(
+    home: Path, is_stream: bool
+) -> None:
+    turns = "\n\nHuman: Come here, idiot.\n\nAssistant:"
+    answers = {"chosen": f"{turns} Later, moron.", "rejected": f"{turns} Never, moron."}
+    given: Any = Dataset.from_list([answers])
+    cleaned = clean_dataset(
+        given.to_iterable_dataset() if is_stream else given, recipe=detoxifier()
+    )
+    row = trl.extract_prompt(next(iter(cleaned.dataset)))
+    assert row == {
+        "prompt": turns.replace(" idiot", ""),
+        "chosen": " Later,.",
+        "rejected": " Never, moron.",
+    }
+
+
 def test_the_mended_answers_train_as_preferences(
     home: Path, cleaned: Cleaned, model: str, tokenizer: Any, tmp_path: Path
 ) -> None:

@@ -19,7 +19,7 @@ from trustydetox.detoxifier import Detoxifier
 from trustydetox.records import Record
 from trustydetox.report import RowCounts, Summary, render_page
 from trustydetox.roles import Passage
-from trustydetox.rows import Row
+from trustydetox.rows import Row, with_one_prompt
 
 MOST_REASONS = 1000
 """Quarantined rows that are remembered one by one; all of them are counted."""
@@ -162,7 +162,8 @@ def settle(
             account.set_aside(row, bad)
             settled.append(None)
         else:
-            settled.append(account.settle(row, passages, good))
+            together = with_one_prompt(row.values, passages, good)
+            settled.append(account.settle(row, passages, together))
     return settled
 
 
