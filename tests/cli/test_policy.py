@@ -56,10 +56,18 @@ def test_words_that_are_kept_arent_even_read(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_role_s_own_threshold_is_its_own(run: Run, tmp_path: Path) -> None:
-    policy = "threshold: 0.99\nroles: {user: {threshold: 0.5}}"
+    policy = "threshold: 0.99\nroles: {user: {action: rewrite, threshold: 0.5}}"
     left, records = cleaned(run, chat(tmp_path, *INSULTS), policy)
     assert left == [["you", "no, you idiot"]]
     assert [record.get("rule") for record in records] == ["roles.user.threshold", None]
+
+
+def test_a_threshold_alone_changes_nothing_of_what_becomes_of_a_role(
+    run: Run, tmp_path: Path
+) -> None:
+    left, records = cleaned(run, chat(tmp_path, *INSULTS), "roles: {user: {threshold: 0.5}}")
+    assert left == [["you idiot", "no, you"]]
+    assert [record["reason"] for record in records] == ["score-only", ""]
 
 
 def test_what_a_rule_keeps_leaves_as_it_came_and_the_record_names_the_rule(

@@ -144,6 +144,10 @@ def test_texts_go_out_and_their_decisions_come_in(run: Run, folder: Path, tmp_pa
     [
         ({"decision": "perhaps"}, "is no decision"),
         ({"decision": "edit"}, "`text` for edit"),
+        (
+            {"decision": "edit", "text": "you \ud800"},
+            "a lone surrogate, which no UTF-8 text can hold",
+        ),
         ({"decision": "keep", "row": 2}, "another text"),
         (
             {"decision": "keep", "edits": [{"start": 0, "end": 99, "replacement": ""}]},
@@ -198,6 +202,21 @@ def test_on_a_terminal_another_text_is_written_in_the_editor(
     monkeypatch.setenv("VISUAL", "no-such-editor")
     with pytest.raises(ConfigError, match="no-such-editor"):
         edited("you, come here")
+
+
+@pytest.mark.parametrize("text", ["you, come here\r\nplease", "you,\r\ncome here\r\n"])
+def test_line_ends_that_an_editor_leaves_are_no_edit(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str
+) -> None:
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\n[ -s "$1" ]\n', "utf-8")
+    editor.chmod(0o755)
+    monkeypatch.setenv("VISUAL", str(editor))
+    assert edited(text) is None
+    # Many end the last line, too, as they do the others.
+    ends = "" if text.endswith("\n") else "\\r\\n"
+    editor.write_text(f'#!/bin/sh\nsed -i s/here/there/ "$1"; printf \'{ends}\' >> "$1"\n', "utf-8")
+    assert edited(text) == text.replace("here", "there")
 
 
 def test_at_most_so_many_are_the_next_ones_each_time(
@@ -273,3 +292,104 @@ def test_the_order_at_random_is_the_seed_s(run: Run, folder: Path, tmp_path: Pat
 
     assert order(1) == order(1)
     assert len({tuple(order(seed)) for seed in range(5)}) > 1
+
+
+KTO = '{"prompt": "hi", "completion": "you idiot", "label": %s}\n'
+
+
+def test_what_was_only_scored_and_accepted_says_nothing_of_an_edit(
+    run: Run, tmp_path: Path
+) -> None:
+    rows, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    rows.write_text(KTO % "false" + KTO % "true", "utf-8")
+    command = ("clean", rows, "-o", out, "--recipe", FAKE)
+    assert run(*command).code == 0
+    mended = out.read_bytes()
+    assert mended.count(b"idiot") == 1
+    review = tmp_path / "out.jsonl.detox" / "review.jsonl"
+    run("review", review.parent, stdin="a\na\n")
+    assert [one["decision"] for one in decided(review.parent)] == ["accept", "accept"]
+
+    assert run(*command, "--fresh", "--review", review).code == 0
+
+    assert out.read_bytes() == mended
+
+
+def test_two_outcomes_that_were_accepted_are_two_decisions(run: Run, tmp_path: Path) -> None:
+    rows, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    said = [{"role": role, "content": "you idiot"} for role in ("user", "assistant")]
+    rows.write_text(json.dumps({"messages": said}) + "\n", "utf-8")
+    command = ("clean", rows, "-o", out, "--recipe", FAKE, "--roles", "user=redact")
+    assert run(*command).code == 0
+    mended = out.read_bytes()
+    review = tmp_path / "out.jsonl.detox" / "review.jsonl"
+    run("review", review.parent, stdin="a\na\n")
+
+    assert run(*command, "--fresh", "--review", review).code == 0
+
+    assert out.read_bytes() == mended
+
+
+@pytest.mark.parametrize("action", ["drop", "flag", "redact"])
+def test_an_original_that_is_kept_stands_whatever_its_role_gets(
+    run: Run, rows: Path, action: str
+) -> None:
+    out = rows.with_name("out.jsonl")
+    command = ("clean", rows, "-o", out, "--recipe", FAKE, "--roles", f"text={action}")
+    assert run(*command).code == 0
+    review = Path(f"{out}.detox") / "review.jsonl"
+    run("review", review.parent, stdin="k\nk\nk\nk\n")
+
+    assert run(*command, "--fresh", "--review", review).code == 0
+
+    assert out.read_bytes() == rows.read_bytes()
+    records = (review.parent / "records.jsonl").read_text("utf-8").splitlines()
+    assert {json.loads(line)["verdict"] for line in records} == {"clean"}
+
+
+def test_another_text_for_one_that_is_only_scored_waits_until_it_may_be_edited(
+    run: Run, rows: Path
+) -> None:
+    out = rows.with_name("out.jsonl")
+    command = ("clean", rows, "-o", out, "--recipe", FAKE, "--fresh")
+    flagged = (*command, "--roles", "text=flag")
+    assert run(*flagged).code == 0
+    review = Path(f"{out}.detox") / "review.jsonl"
+    ran = run("review", review.parent, "--most", 1, stdin="e\nyou, over there\n")
+    assert "is only scored, or dropped, stays so" in ran.out
+    away = rows.with_name("away.jsonl")
+    away.write_bytes(review.read_bytes())
+    ran = run("review", review.parent, "--import", away)
+    assert "1 of them: a text that is only scored, or dropped, stays so" in ran.err
+
+    assert run(*flagged, "--review", away).code == 0
+    assert out.read_bytes() == rows.read_bytes()
+    assert run(*command, "--review", away).code == 0
+    assert json.loads(out.read_text("utf-8").splitlines()[0]) == {"text": "you, over there"}
+
+
+def test_what_was_made_of_an_answer_mends_none_that_is_rejected(run: Run, tmp_path: Path) -> None:
+    rows, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    rows.write_text(KTO % "false" + KTO % "true", "utf-8")
+    command = ("clean", rows, "-o", out, "--recipe", FAKE, "--fresh")
+    run(*command)
+    review = tmp_path / "out.jsonl.detox" / "review.jsonl"
+    run("review", review.parent, stdin="s\ne\nyou there\n")
+
+    assert run(*command, "--review", review).code == 0
+
+    left = [json.loads(line)["completion"] for line in out.read_text("utf-8").splitlines()]
+    assert left == ["you idiot", "you there"]
+
+
+def test_the_sample_of_a_seed_is_the_same_after_a_pause(run: Run, folder: Path) -> None:
+    def go(name: str, stdin: str) -> list[int]:
+        command = ("--by", "random", "--most", 2, "--seed", 3, "--reviewer", name)
+        assert run("review", folder, *command, stdin=stdin).code == 0
+        return [one["row"] for one in decided(folder) if one["reviewer"] == name]
+
+    drawn = go("ann", "a\na\n")
+    assert len(drawn) == 2
+    assert go("bea", "a\nq\n") == drawn[:1]
+    assert go("bea", "a\na\n") == drawn
+    assert go("bea", "a\na\n") == drawn

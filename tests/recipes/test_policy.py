@@ -35,16 +35,23 @@ def test_a_preset_spares_what_the_default_recipe_spares(name: str) -> None:
     assert set(spared) >= set(read_recipe("mini").spare)
 
 
-def test_a_role_has_an_action_and_maybe_a_threshold(tmp_path: Path) -> None:
-    path = write(tmp_path, "roles:\n  user: drop\n  assistant: {threshold: 0.3}\n")
-    policy = read_policy(path)
-    assert policy.actions == {"user": Action.DROP, "assistant": Action.REWRITE}
-    assert policy.thresholds == {"assistant": 0.3}
+def test_a_role_has_an_action_or_a_threshold_or_both(tmp_path: Path) -> None:
+    text = "roles: {user: drop, gpt: {threshold: 0.3}, tool: {action: flag, threshold: 1}}"
+    policy = read_policy(write(tmp_path, text))
+    assert policy.actions == {"user": Action.DROP, "tool": Action.FLAG}
+    assert policy.thresholds == {"assistant": 0.3, "tool": 1.0}
+
+
+@pytest.mark.parametrize("role", ["system", "usr"])
+def test_a_threshold_for_words_that_nobody_reads_is_an_error(tmp_path: Path, role: str) -> None:
+    policy = read_policy(write(tmp_path, f"roles: {{{role}: {{threshold: 0.3}}}}"))
+    with pytest.raises(ConfigError, match=f"the role '{role}' says .* give it an action"):
+        _ = policy.actions
 
 
 def test_a_role_may_have_any_name_that_data_has_for_it(tmp_path: Path) -> None:
     policy = read_policy(write(tmp_path, "roles: {GPT: {threshold: 0.3}, Human: drop}\n"))
-    assert policy.actions == {"assistant": Action.REWRITE, "user": Action.DROP}
+    assert policy.actions == {"user": Action.DROP}
     assert policy.thresholds == {"assistant": 0.3}
 
 
@@ -56,6 +63,13 @@ def test_only_what_a_policy_says_replaces_a_setting_of_the_recipe(tmp_path: Path
         "labels": {"insult": 0.4},
     }
     assert Policy().overrides == {}
+
+
+def test_an_empty_list_takes_the_place_of_the_recipe_s(tmp_path: Path) -> None:
+    policy = read_policy(write(tmp_path, "spare: []\nallow: []\nlabels: {}\nthreshold: null"))
+    assert policy.overrides == {"spare": (), "allow": (), "labels": {}}
+    assert read_recipe("mini").spare
+    assert read_recipe("mini", **policy.overrides).spare == ()
 
 
 @pytest.mark.parametrize(

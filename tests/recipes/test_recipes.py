@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -426,6 +427,19 @@ def test_a_path_that_starts_with_a_dot_lies_beside_the_recipe(tmp_path: Path, wr
         str(tmp_path / name)
         for name in ("identifier.json", "identifier.safetensors", "own.yaml", "tokenizer.json")
     }
+
+
+def test_recorded_scores_are_known_by_what_their_file_holds(write: Any, tmp_path: Path) -> None:
+    scores = tmp_path / "scores.jsonl"
+    recorded = {"step": "recorded", "path": "./scores.jsonl", "scorer": "fake-words"}
+    recipe = read_recipe(write(scorer={**recorded, "scorer": recorded}))
+    assert models_of(recipe) == {}
+    found = []
+    for score in (0.1, 0.9):
+        scores.write_text(json.dumps({"text": "a", "toxicity": score}) + "\n", "utf-8")
+        found.append(models_of(recipe))
+    assert [list(one) for one in found] == [[str(scores)]] * 2
+    assert found[0] != found[1]
 
 
 def test_a_recipe_is_read_as_it_was_written(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from trustydetox.errors import ConfigError, InputError
 from trustydetox.roles import Action, Passage
-from trustydetox.rows import Columns, choose_columns
+from trustydetox.rows import Columns, choose_columns, late_column
 
 EDIT, SCORE = Action.REWRITE, Action.FLAG
 
@@ -58,6 +58,7 @@ def test_a_column_counts_as_text_if_any_row_has_text_there() -> None:
         ((), {}, "columns: none; name it with --field"),
         ((), {"prompt": "a", "completion": None}, "'completion' beside 'prompt' holds neither"),
         ((), {"prompt": "a", "response": ["b"]}, "'response' beside 'prompt' holds neither"),
+        ((), {"prompt": "a", "completions": ["b"]}, "'completions' beside 'prompt' holds neither"),
         (("text",), {}, "no column is called 'text'; known: none"),
     ],
 )
@@ -225,3 +226,16 @@ def test_a_prompt_is_a_text_like_another_where_nothing_else_is_read() -> None:
 def test_no_columns_at_all_is_a_wrong_setting() -> None:
     with pytest.raises(ConfigError, match="at least one column"):
         Columns({})
+
+
+@pytest.mark.parametrize(
+    ("row", "late"),
+    [
+        ({"text": "a", "completion": "b"}, "completion"),
+        ({"text": "a", "messages": [{"role": "user", "content": "b"}]}, "messages"),
+        ({"text": "a", "instruction": "b", "output": "c"}, "instruction"),
+        ({"text": "a", "completion": None, "messages": 3, "output": "c", "note": "d"}, ""),
+    ],
+)
+def test_a_column_that_would_have_been_chosen_is_late(row: dict[str, Any], late: str) -> None:
+    assert late_column(row, Columns({"text": EDIT})) == late

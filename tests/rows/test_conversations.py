@@ -207,6 +207,58 @@ def test_every_format_says_what_may_be_edited(
     assert [(path, action) for path, _, action in _seen(row)] == expected
 
 
+def _preference(*turns: dict[str, str], **beside: Any) -> dict[str, Any]:
+    return {
+        **beside,
+        "chosen": [*turns, *_said("assistant", "y")],
+        "rejected": [*turns, *_said("assistant", "n")],
+    }
+
+
+TURNS = (*_said("user", "a"), *_said("assistant", "b"), *_said("user", "c"))
+
+
+@pytest.mark.parametrize(
+    ("row", "roles", "expected"),
+    [
+        (_preference(*TURNS), {}, [SCORE] * 3),
+        (_preference(*TURNS, prompt="a"), {}, [SCORE] * 3),
+        (_preference(*TURNS, prompt=None), {}, [SCORE] * 3),
+        (_preference(*TURNS), {"user": EDIT}, [EDIT, SCORE, EDIT]),
+        (_preference(*TURNS), {"user": LEAVE, "assistant": Action.DROP}, [Action.DROP]),
+    ],
+)
+def test_turns_that_both_sides_of_a_preference_begin_with_are_its_prompt(
+    row: dict[str, Any], roles: dict[str, Action], expected: list[Action]
+) -> None:
+    columns = Columns({"prompt": SCORE, "chosen": EDIT, "rejected": SCORE}, roles=roles)
+    found = columns.read(row)
+    for name in ("chosen", "rejected"):
+        turns = [one for one in found if one.path.startswith(f"/{name}/") and one.text in "abc"]
+        assert [one.action for one in turns] == expected
+    answers = {one.text: one.action for one in found if one.text in "yn"}
+    assert answers == {"y": roles.get("assistant", EDIT), "n": SCORE}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        _preference(*_said("assistant", "b"), prompt=_said("user", "a")),
+        {"chosen": _said("assistant", "b"), "rejected": _said("assistant", "b")},
+        {"chosen": _said("assistant", "b"), "rejected": "b"},
+    ],
+)
+def test_answers_that_begin_alike_are_no_prompt(row: dict[str, Any]) -> None:
+    columns = Columns({"prompt": SCORE, "chosen": EDIT, "rejected": SCORE})
+    found = {one.path: one.action for one in columns.read(row)}
+    assert found["/chosen/0/content"] == EDIT
+
+
+def test_turns_that_both_named_sides_of_a_preference_begin_with_are_edited_in_both() -> None:
+    columns = Columns({"chosen": EDIT, "rejected": EDIT}, roles={"user": EDIT})
+    assert {one.action for one in columns.read(_preference(*TURNS))} == {EDIT}
+
+
 def test_a_conversation_of_a_named_column_keeps_its_roles() -> None:
     row = {"a": _said("user", "x") + _said("assistant", "y"), "b": "z"}
     assert _seen(row, ("a", "b")) == [
@@ -236,6 +288,38 @@ def test_what_is_no_conversation_says_where(messages: Any, reason: str) -> None:
     with pytest.raises(InputError) as caught:
         Columns({"messages": EDIT}).read({"messages": messages})
     assert str(caught.value) == reason
+
+
+@pytest.mark.parametrize("name", ["messages", "conversations", "prompt", "chosen"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        '[{"role": "user", "content": "a"}]',
+        ' [\n {"id": 1, "role" : "user", "content": "a"}]',
+        "[{'from': 'human', 'value': 'a'}]",
+        "[{'content': 'a', 'role': 'user'}\n {'content': 'b', 'role': 'assistant'}]",
+    ],
+)
+def test_a_conversation_that_is_written_out_is_no_text(name: str, written: str) -> None:
+    with pytest.raises(InputError) as caught:
+        Columns({name: EDIT}).read({name: written})
+    assert str(caught.value) == (
+        f"expected a list of messages in '{name}', got one written as a string: read it first, "
+        "with json.loads or ast.literal_eval"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("messages", "[INST] the role: go [/INST]"),
+        ("messages", '[1] {"role": "user"}'),
+        ("completion", '[{"name": "a", "size": 3}]'),
+        ("text", '[{"role": "user", "content": "a"}]'),
+    ],
+)
+def test_a_text_that_begins_like_a_list_is_a_text(name: str, text: str) -> None:
+    assert [one.text for one in Columns({name: EDIT}).read({name: text})] == [text]
 
 
 def test_only_the_edited_message_changes_and_a_lost_one_drops_the_row() -> None:

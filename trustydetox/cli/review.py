@@ -31,6 +31,10 @@ k  keep: nothing is wrong with the original
 e  edit: write another text
 s  skip: not now
 q  quit: what is decided is kept, the same command goes on"""
+WAITING = (
+    "a text that is only scored, or dropped, stays so: an edit or a rejection of it counts where "
+    "--roles or a policy lets it be rewritten"
+)
 
 
 def review(
@@ -128,7 +132,10 @@ def _answers(entries: list[Entry], name: str) -> Iterator[Decision]:
         if said == "s" or (said == "e" and text is None):
             continue
         at = datetime.now(UTC).isoformat(timespec="seconds")
-        yield Decision(entry, Choice(KEYS[said]), name, at, text)
+        decision = Decision(entry, Choice(KEYS[said]), name, at, text)
+        if decision.waits:
+            print(WAITING)
+        yield decision
 
 
 def _key() -> str:
@@ -157,8 +164,11 @@ def edited(text: str) -> str | None:
             subprocess.run([*editor, file.name], check=True)
         except (OSError, subprocess.CalledProcessError) as error:
             raise ConfigError(f"the editor {editor[0]!r} failed: EDITOR names another") from error
-        found = Path(file.name).read_text(encoding="utf-8")
-    found = found if text.endswith("\n") else found.removesuffix("\n")
+        # As bytes: reading text would make LF of every CRLF.
+        found = Path(file.name).read_bytes().decode()
+    if not text.endswith("\n"):
+        # Editors end the last line as the others.
+        found = found.removesuffix("\r\n" if "\r\n" in text else "\n")
     return None if found == text else found
 
 
@@ -186,6 +196,9 @@ def _import(run: Path, path: Path, name: str) -> None:
             raise InputError(f"{path} decides of {where}, where {run} has another text")
     added = add_decisions(run, decisions)
     print(visible(f"{added:,} decisions added to {run / REVIEW}"), file=sys.stderr)
+    waiting = sum(decision.waits for decision in decisions)
+    if waiting:
+        print(f"{waiting:,} of them: {WAITING}", file=sys.stderr)
 
 
 def _agree(run: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from trustydetox.corpus.windows import WINDOW_ROWS, windows
 from trustydetox.errors import InputError, did_you_mean
 from trustydetox.roles import Action, Passage
-from trustydetox.rows import Columns, Reader, Row, choose_columns
+from trustydetox.rows import Columns, Reader, Row, choose_columns, late_column
 from trustydetox.rows.columns import ROLES
 
 NO_ROLES: Mapping[str, Action] = {}
@@ -57,6 +57,8 @@ class PassageReader:
         self._roles = roles
         self._thresholds = thresholds
         self.heard = Counter[str]() if heard is None else heard
+        # Else the columns are those of the first rows, and others may come.
+        self._is_sure = bool(fields) or reader.columns is not None
         self.columns: Columns | None = self._chosen([])
         wanted = None
         if self.columns is not None and not is_whole:
@@ -85,12 +87,28 @@ class PassageReader:
     def _found(self, row: Row) -> Found:
         if row.error or self.columns is None:
             return Found(row, (), row.error)
-        try:
-            texts = self.columns.texts(row.values)
-        except InputError as error:
-            return Found(row, (), str(error))
-        self.heard.update(one.role for one in texts)
-        return Found(row, [one for one in texts if one.action is not Action.KEEP])
+        return found_in(row, self.columns, self.heard, is_sure=self._is_sure)
+
+
+def found_in(row: Row, columns: Columns, heard: Counter[str], *, is_sure: bool) -> Found:
+    """A row that can be read, and its passages.
+
+    heard: counts the role of every text, of those that are left alone too.
+    is_sure: whether no other column may hold text that was to be read.
+    """
+    late = "" if is_sure else late_column(row.values, columns)
+    if late:
+        reason = (
+            f"column {late!r} held no text in the first rows, by which the columns to clean are "
+            "chosen: put a row that has it first, or clean rows with it in a file of their own"
+        )
+        return Found(row, (), reason)
+    try:
+        texts = columns.texts(row.values)
+    except InputError as error:
+        return Found(row, (), str(error))
+    heard.update(one.role for one in texts)
+    return Found(row, [one for one in texts if one.action is not Action.KEEP])
 
 
 def surprises(roles: Mapping[str, Action], heard: Mapping[str, int]) -> list[str]:
@@ -99,19 +117,24 @@ def surprises(roles: Mapping[str, Action], heard: Mapping[str, int]) -> list[str
     roles: what was to become of whose words.
     heard: how many texts of each role there were.
     """
-    said = [
+    missing = [
         f"no text had the role {role!r}{did_you_mean(role, ROLES)}"
         for role in roles
         if role not in ROLES and role not in heard
     ]
+    return missing + unread_roles(roles, heard)
+
+
+def unread_roles(roles: Mapping[str, Action], heard: Mapping[str, int]) -> list[str]:
+    """The last of these lines, which can be said before the end; none where all was read."""
     unread = {role: texts for role, texts in heard.items() if role not in {*ROLES, *roles}}
-    if unread:
-        names = sorted(unread, key=lambda role: (-unread[role], role))
-        # What isn't a single word may be a text that came into the wrong key.
-        shown = [repr(role) for role in names if role.isidentifier()][:3]
-        listed = ", ".join([*shown, "…"] if len(shown) < len(names) else shown)
-        said.append(
-            f"texts of roles that nothing is known of, left unread: {sum(unread.values()):,} "
-            f"({listed}); say what becomes of them with --roles (roles= in Python)"
-        )
-    return said
+    if not unread:
+        return []
+    names = sorted(unread, key=lambda role: (-unread[role], role))
+    # What isn't a single word may be a text that came into the wrong key.
+    shown = [repr(role) for role in names if role.isidentifier()][:3]
+    listed = ", ".join([*shown, "…"] if len(shown) < len(names) else shown)
+    return [
+        f"texts of roles that nothing is known of, left unread: {sum(unread.values()):,} "
+        f"({listed}); say what becomes of them with --roles (roles= in Python)"
+    ]

@@ -161,7 +161,7 @@ class Parts:
 
 
 def models_of(recipe: Recipe) -> dict[str, str]:
-    """File -> sha256 of the weights that the recipe's steps name: embedded, of folders, of the Hub.
+    """File -> sha256 of what the recipe's steps read: embedded, of folders, of the Hub, a `path`.
 
     Of a model of the Hub also its id -> the commit that is meant; no files before it is fetched.
     """
@@ -171,6 +171,7 @@ def models_of(recipe: Recipe) -> dict[str, str]:
     for folder in sorted(folders - {EMBEDDED}):
         files = sorted(file for file in Path(folder).glob("*") if file.is_file())
         found |= {str(file): _sha256(file) for file in files}
+    found |= {name: _sha256(Path(name)) for name in sorted(_paths(recipe.model_dump()))}
     for each in downloads_of(recipe):
         found |= {each.model: each.revision or "unpinned"} | _files_of(each)
     return found
@@ -200,6 +201,18 @@ def _folders(settings: Any, key: str = "") -> Iterator[str]:
         yield settings
     elif key == "view" and settings == "detection":
         yield EMBEDDED
+
+
+def _paths(settings: Any, key: str = "") -> Iterator[str]:
+    """The files that settings of steps name, as that of recorded scores."""
+    if isinstance(settings, Mapping):
+        for inner, value in settings.items():
+            yield from _paths(value, inner)
+    elif isinstance(settings, list | tuple):
+        for value in settings:
+            yield from _paths(value)
+    elif isinstance(settings, str) and key == "path" and Path(settings).is_file():
+        yield settings
 
 
 def _sha256(path: Path) -> str:

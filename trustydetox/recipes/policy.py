@@ -14,6 +14,7 @@ from trustydetox.errors import ConfigError, did_you_mean
 from trustydetox.recipes.reading import one_line, read_yaml
 from trustydetox.roles import Action
 from trustydetox.rows import by_role
+from trustydetox.rows.columns import ROLES
 
 Context = Literal[
     "identity-terms", "quotation", "names", "homonyms", "counter-speech", "medical", "legal", "code"
@@ -24,13 +25,14 @@ Probability = Annotated[float, Field(gt=0, le=1)]
 class RoleRule(BaseModel):
     """What becomes of one role's toxic words, where there is more to say than an action.
 
-    action: rewrite, redact, drop (its row), flag (in its record), keep (unread).
+    action: rewrite, redact, drop (its row), flag (in its record), keep (unread); without it what
+        the role gets without a policy.
     threshold: from which toxicity on they are toxic; without it the policy's.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    action: Action = Action.REWRITE
+    action: Action | None = None
     threshold: Probability | None = None
 
 
@@ -64,15 +66,24 @@ class Policy(BaseModel):
     def overrides(self) -> dict[str, Any]:
         """The settings of a recipe that it replaces."""
         names = ("threshold", "labels", "fallback", "allow", "deny", "spare")
-        return {name: value for name in names if (value := getattr(self, name))}
+        # An empty list replaces the recipe's, too.
+        given = {name: getattr(self, name) for name in names if name in self.model_fields_set}
+        return {name: value for name, value in given.items() if value is not None}
 
     @property
     def actions(self) -> dict[str, Action]:
-        """What becomes of whose words."""
-        return {
-            role: rule if isinstance(rule, Action) else rule.action
-            for role, rule in by_role(self.roles).items()
-        }
+        """What becomes of whose words, for roles of which that is said."""
+        actions: dict[str, Action] = {}
+        for role, rule in by_role(self.roles).items():
+            action = rule if isinstance(rule, Action) else rule.action
+            if action is not None:
+                actions[role] = action
+            elif ROLES.get(role, Action.KEEP) is Action.KEEP:
+                raise ConfigError(
+                    f"policy {self.name!r}: nobody reads what the role {role!r} says unless told "
+                    "to: give it an action beside its threshold"
+                )
+        return actions
 
     @property
     def thresholds(self) -> dict[str, float]:

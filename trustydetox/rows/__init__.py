@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trustydetox.rows.columns import Columns, by_role, choose_columns
+from trustydetox.rows.columns import Columns, by_role, choose_columns, late_column
 from trustydetox.rows.formats import (
     MAX_ROW_BYTES,
     FileFormat,
@@ -11,6 +11,7 @@ from trustydetox.rows.formats import (
     is_table,
     open_reader,
 )
+from trustydetox.rows.preferences import with_one_prompt
 from trustydetox.rows.tables import Reader, Row, Writer
 
 __all__ = [
@@ -25,5 +26,7 @@ __all__ = [
     "choose_columns",
     "format_of",
     "is_table",
+    "late_column",
     "open_reader",
+    "with_one_prompt",
 ]

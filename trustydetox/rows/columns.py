@@ -6,6 +6,7 @@ TRL has it) or `from` and `value` (ShareGPT). Both kinds may stand in any column
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
@@ -32,7 +33,9 @@ ALPACA = {"instruction": "user", "input": "user", "output": "assistant"}
 ANSWER = {"response": "assistant"}
 """What many call a `completion`, looked for where `prompt` is there."""
 
-AFTER_PROMPT = ("completion", "chosen", "messages", *ANSWER)
+_KNOWN = SPEAKERS.keys() | ALPACA.keys() | ANSWER.keys()
+
+AFTER_PROMPT = ("completion", "completions", "chosen", "messages", *ANSWER)
 """Where a prompt stands alone though one of these is there, something else is in it than text."""
 
 ASKED = frozenset({"prompt", "instruction", "input"})
@@ -81,11 +84,17 @@ THOUGHTS = ("thinking", "reasoning_content")
 TEXT_PARTS = ("text", "input_text", "output_text")
 """The types of a message's parts that are text, the last two in OpenAI's Responses."""
 
+PREFERENCE = ("chosen", "rejected")
+"""What is preferred and to what. Where no prompt stands beside them, it is what both begin with."""
+
 LABEL = "label"
 """TRL's column that says, in unpaired preferences, whether the completion is a good one."""
 
 JUDGED = frozenset({"completion", *ANSWER})
 """What `label` speaks of."""
+
+# A list of messages as `json.dumps`, `str` and NumPy write it.
+_WRITTEN_OUT = re.compile(r"""\s*\[\s*\{(?=\s*['"])(?s:.*)['"](?:role|from)['"]\s*:""")
 
 _Rule = TypeVar("_Rule")
 
@@ -99,6 +108,11 @@ class _Place(NamedTuple):
     role: str
     text: str
     is_message: bool
+
+    @property
+    def at(self) -> int:
+        """Which message of its column it stands in."""
+        return int(self.parts[1])
 
 
 @dataclass(frozen=True)
@@ -136,10 +150,12 @@ class Columns:
         """All texts, those that are to be left alone too."""
         self._require_text(row)
         passages: list[Passage] = []
+        turns = _shared_turns(row) if self.actions.keys() >= {*PREFERENCE} else 0
         for name in self.actions:
             is_rejected = name in JUDGED and _is_rejected(row)
             for place in _places(name, row):
-                allowed = self._allowed(name, place)
+                is_prompt = name in PREFERENCE and place.is_message and place.at < turns
+                allowed = self._asked(place) if is_prompt else self._allowed(name, place)
                 if is_rejected:
                     # An unpaired preference: what it rejects must stay as bad as it is.
                     allowed = _weaker(allowed, Action.FLAG)
@@ -157,6 +173,15 @@ class Columns:
         if place.is_message or place.role == "text":
             return _weaker(action, ROLES.get(place.role, Action.KEEP))
         return action
+
+    def _asked(self, place: _Place) -> Action:
+        """What may be done to a turn that both columns of a preference begin with, in both.
+
+        Else they would differ from there on, and a trainer would take the turns for the answers.
+        """
+        action = _weaker(*(self.actions[name] for name in PREFERENCE))
+        weakest = _weaker(action, ROLES.get(place.role, Action.KEEP))
+        return self.roles.get(place.role, weakest)
 
     def _require_text(self, row: Mapping[str, Any]) -> None:
         """Raise InputError where nothing is in a row but what stands beside a text."""
@@ -187,6 +212,18 @@ def _is_rejected(row: Mapping[str, Any]) -> bool:
     return str(row.get(LABEL)).strip().lower() in {"false", "0", "0.0"}
 
 
+def _shared_turns(row: Mapping[str, Any]) -> int:
+    """How many turns of a preference are its prompt, as TRL's `extract_prompt` has it."""
+    chosen, rejected = (row.get(name) for name in PREFERENCE)
+    # A prompt in other words than the answers isn't the one that a trainer reads.
+    is_apart = isinstance(row.get("prompt"), list | tuple)
+    if is_apart or not isinstance(chosen, list | tuple) or not isinstance(rejected, list | tuple):
+        return 0
+    shorter = min(len(chosen), len(rejected))
+    # The last turn is an answer whatever it says.
+    return next((at for at in range(shorter) if chosen[at] != rejected[at]), max(0, shorter - 1))
+
+
 def _weaker(one: Action, other: Action) -> Action:
     return min(one, other, key=_STRENGTH.__getitem__)
 
@@ -195,6 +232,11 @@ def _places(name: str, row: Mapping[str, Any]) -> Iterator[_Place]:
     """The texts of a column."""
     value = row.get(name)
     if isinstance(value, str):
+        if name in SPEAKERS and name != "text" and _WRITTEN_OUT.match(value):
+            raise InputError(
+                f"expected a list of messages in {name!r}, got one written as a string: read it "
+                "first, with json.loads or ast.literal_eval"
+            )
         yield _Place((name,), (SPEAKERS | ALPACA | ANSWER).get(name, "text"), value, False)
         return
     if value is None:
@@ -292,12 +334,7 @@ def choose_columns(
                 texts[name] = texts.get(name, False) or holds_text(value)
     if fields:
         return _named(fields, texts)
-    chosen = [name for name in SPEAKERS if texts.get(name)]
-    if texts.get("instruction") and texts.get("output"):
-        # Beside others too: Alpaca's own `text` is its columns once more.
-        chosen += [name for name in ALPACA if texts.get(name)]
-    if texts.get("prompt"):
-        chosen += [name for name in ANSWER if texts.get(name)]
+    chosen = _recognised(texts)
     if chosen == ["prompt"] and (
         empty := next((name for name in AFTER_PROMPT if name in texts), "")
     ):
@@ -324,6 +361,26 @@ def choose_columns(
         f"which column holds the text? expected one of {', '.join(SPEAKERS)}, Alpaca's, or a "
         f"single text column; columns: {listed}; name it with --field (fields= in Python)"
     )
+
+
+def late_column(row: Mapping[str, Any], columns: Columns) -> str:
+    """A column of text that wasn't chosen, and would be by this row; `""` where there is none."""
+    unchosen = _KNOWN & row.keys() - columns.actions.keys()
+    if not unchosen:
+        return ""
+    texts = {name: holds_text(value) for name, value in row.items()}
+    return next((name for name in _recognised(texts) if name in unchosen), "")
+
+
+def _recognised(texts: Mapping[str, bool]) -> list[str]:
+    """The columns that hold text and are known by their names."""
+    found = [name for name in SPEAKERS if texts.get(name)]
+    if texts.get("instruction") and texts.get("output"):
+        # Beside others too: Alpaca's own `text` is its columns once more.
+        found += [name for name in ALPACA if texts.get(name)]
+    if texts.get("prompt"):
+        found += [name for name in ANSWER if texts.get(name)]
+    return found
 
 
 def _named(fields: Sequence[str], texts: Mapping[str, bool]) -> Columns:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ from typing import Any
 import datasets
 import numpy as np
 import pandas as pd
+import PIL.Image
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -21,6 +23,7 @@ from datasets import (
     Dataset,
     DatasetDict,
     Features,
+    Image,
     IterableDataset,
     IterableDatasetDict,
     List,
@@ -169,6 +172,38 @@ def test_conversations_are_mended_message_by_message() -> None:
         given_, recipe=detoxifier(), roles={"user": "rewrite", "system": "rewrite"}
     )
     assert [row[0]["content"] for row in all_of_it.dataset["messages"]] == ["you", ""]
+
+
+def test_pictures_in_a_message_keep_their_bytes_and_may_be_broken() -> None:
+    part = {"type": Value("string"), "text": Value("string"), "image": Image()}
+    features = Features({"messages": List({"role": Value("string"), "content": List(part)})})
+    jpeg = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 255, (16, 16, 3), dtype=np.uint8)
+    PIL.Image.fromarray(noise).save(jpeg, "JPEG")
+    pictures = [
+        {"bytes": jpeg.getvalue(), "path": None},
+        {"bytes": b"no picture", "path": None},
+        {"bytes": None, "path": "no-such-file.jpg"},
+    ]
+    rows = [
+        {
+            "messages": [
+                {"role": "user", "content": [{"type": "image", "text": None, "image": picture}]},
+                {
+                    "role": "assistant",
+                    "content": [{"type": "text", "text": "A cat, idiot.", "image": None}],
+                },
+            ]
+        }
+        for picture in pictures
+    ]
+    given_ = Dataset.from_list(rows, features=features)
+    cleaned = clean_dataset(given_, recipe=detoxifier()).dataset
+    assert cleaned.features == given_.features == features
+    left = [row["messages"] for row in cleaned.with_format("arrow")[:].to_pylist()]
+    assert [messages[0]["content"][0]["image"] for messages in left] == pictures
+    assert {messages[1]["content"][0]["text"] for messages in left} == {"A cat,."}
+    assert cleaned[0]["messages"][0]["content"][0]["image"].size == (16, 16)
 
 
 @pytest.mark.parametrize("is_json", [False, True])
@@ -672,6 +707,37 @@ def test_a_row_of_a_stream_that_cannot_be_read_is_left_out_and_counted() -> None
         assert [row["id"] for row in cleaned.dataset] == [0, 2]
     assert (cleaned.counts.read, cleaned.counts.written, cleaned.counts.quarantined) == (3, 2, 1)
     assert list(cleaned.quarantined) == [1]
+
+
+def test_a_stream_whose_columns_come_late_gives_no_text_unread() -> None:
+    def rows() -> Iterator[dict[str, Any]]:
+        for at in range(300):
+            yield {"text": "fine", "completion": "you idiot" if at == 280 else None}
+
+    cleaned = clean_dataset(IterableDataset.from_generator(rows), recipe=detoxifier())
+    with pytest.warns(UserWarning, match="the first is row 280: column 'completion' held no text"):
+        assert len(list(cleaned.dataset)) == 299
+    assert cleaned.counts.quarantined == 1
+
+
+AGENT = [{"messages": [{"role": "agent", "content": "you idiot"}]}]
+
+
+def test_a_stream_says_once_that_nobody_reads_a_role() -> None:
+    given_ = Dataset.from_list(AGENT * 600)
+    cleaned = clean_dataset(given_.to_iterable_dataset(), recipe=detoxifier())
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="left unread: .*'agent'") as caught:
+            assert len(list(cleaned.dataset)) == 600
+        assert len(caught) == 1
+    read = clean_dataset(given_.to_iterable_dataset(), recipe=detoxifier(), roles="agent=rewrite")
+    assert next(iter(read.dataset))["messages"][0]["content"] == "you"
+
+
+def test_a_result_from_the_cache_says_again_what_may_surprise() -> None:
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="left unread: 1 .*'agent'"):
+            clean_dataset(Dataset.from_list(AGENT), recipe=detoxifier())
 
 
 def test_a_stream_without_features_or_rows_is_refused() -> None:

@@ -188,6 +188,43 @@ def test_the_same_chats_train_while_they_are_streamed(
     assert streamed.counts == cleaned.counts
 
 
+@pytest.mark.parametrize("roles", ["", "user=rewrite"])
+def test_what_a_preference_begins_with_stays_its_prompt(home: Path, roles: str) -> None:
+    turns = [
+        {"role": "user", "content": "Come here, idiot."},
+        {"role": "assistant", "content": "You idiot."},
+        {"role": "user", "content": "And now?"},
+    ]
+    answers = {
+        name: [*turns, {"role": "assistant", "content": f"{said}, you idiot."}]
+        for name, said in (("chosen", "Later"), ("rejected", "Never"))
+    }
+    cleaned = clean_dataset(Dataset.from_list([answers]), recipe=detoxifier(), roles=roles)
+    row = trl.extract_prompt(cleaned.dataset[0])
+    assert [len(row[name]) for name in ("prompt", "chosen", "rejected")] == [3, 1, 1]
+    assert row["chosen"][0]["content"] == "Later, you."
+    assert row["rejected"][0]["content"] == "Never, you idiot."
+    assert row["prompt"][0]["content"] == ("Come here,." if roles else "Come here, idiot.")
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_what_two_texts_of_a_preference_begin_with_stays_their_prompt(
+    home: Path, is_stream: bool
+) -> None:
+    turns = "\n\nHuman: Come here, idiot.\n\nAssistant:"
+    answers = {"chosen": f"{turns} Later, moron.", "rejected": f"{turns} Never, moron."}
+    given: Any = Dataset.from_list([answers])
+    cleaned = clean_dataset(
+        given.to_iterable_dataset() if is_stream else given, recipe=detoxifier()
+    )
+    row = trl.extract_prompt(next(iter(cleaned.dataset)))
+    assert row == {
+        "prompt": turns.replace(" idiot", ""),
+        "chosen": " Later,.",
+        "rejected": " Never, moron.",
+    }
+
+
 def test_the_mended_answers_train_as_preferences(
     home: Path, cleaned: Cleaned, model: str, tokenizer: Any, tmp_path: Path
 ) -> None:

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from tests.fakes import Replacer, WordScorer, detoxifier
 from trustydetox.corpus import Counts, clean_file, read_manifest, revert_file, run_folder
 from trustydetox.corpus.runs.shards import SHARD_ROWS
+from trustydetox.corpus.windows import WINDOW_ROWS
 from trustydetox.errors import (
     ConfigError,
     ConflictError,
@@ -233,6 +234,23 @@ def test_what_a_preference_rejects_stays_where_a_file_has_no_types(tmp_path: Pat
     (tmp_path / "in.csv").write_bytes(head + b"a,you idiot,True\n")
     clean_file(tmp_path / "in.csv", tmp_path / "out.csv", detoxifier=detoxifier())
     assert (tmp_path / "out.csv").read_bytes() == head + b"a,you,True\n"
+
+
+def test_a_column_that_first_holds_text_behind_the_first_rows_costs_its_rows(
+    tmp_path: Path,
+) -> None:
+    rows = b'{"text": "fine"}\n' * WINDOW_ROWS
+    late = b'{"text": "fine", "completion": "you idiot"}\n{"text": "fine", "completion": null}\n'
+    (tmp_path / "in.jsonl").write_bytes(rows + late)
+    counts = clean_file(tmp_path / "in.jsonl", tmp_path / "out.jsonl", detoxifier=detoxifier())
+    assert (counts.read, counts.written) == (WINDOW_ROWS + 2, WINDOW_ROWS + 1)
+    (aside,) = _objects(tmp_path / "out.jsonl.detox" / "quarantine.jsonl")
+    assert aside["row"] == WINDOW_ROWS
+    assert aside["reason"].startswith("column 'completion' held no text in the first rows")
+    # Whoever names the columns has said which.
+    options: dict[str, Any] = {"detoxifier": detoxifier(), "fields": ["text"]}
+    counts = clean_file(tmp_path / "in.jsonl", tmp_path / "named.jsonl", **options)
+    assert counts.written == WINDOW_ROWS + 2
 
 
 def test_a_field_that_is_named_is_edited(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -36,13 +37,32 @@ def _holds_text(feature: Any) -> bool | None:
     return False
 
 
+def undecoded(feature: Any) -> Any:
+    """A feature, or a mapping of some, that gives of pictures and sounds what the table holds.
+
+    In a message they may be broken or not there, and would lose by being encoded anew.
+    """
+    from datasets import Audio, Image, LargeList, List, Pdf, Video
+
+    if isinstance(feature, Mapping):
+        return {name: undecoded(one) for name, one in feature.items()}
+    if isinstance(feature, List | LargeList):
+        return replace(feature, feature=undecoded(feature.feature))
+    if isinstance(feature, Audio | Image | Pdf | Video):
+        return replace(feature, decode=False)
+    return feature
+
+
 class DatasetReader:
     """The texts of a dataset, as the reader of a file gives them; other columns aren't decoded."""
 
     tail = b""
 
     def __init__(self, dataset: Any) -> None:
+        from datasets import Features
+
         self._dataset = dataset.with_format(None)
+        self._dataset._info.features = Features(undecoded(dataset.features))
         self._texts = text_columns(dataset.features)
         self._read = 0
 
@@ -156,7 +176,7 @@ class CleanedTable:
         import pyarrow as pa
         from datasets import Dataset, Features
 
-        features = Features({name: self._features[name]})
+        features = Features({name: undecoded(self._features[name])})
         encoded = Dataset.from_dict({name: list(cells.values())}, features=features)
         fresh = encoded.data.column(name).cast(column.type).combine_chunks()
         pieces: list[Any] = []

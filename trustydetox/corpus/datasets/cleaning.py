@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -218,6 +218,7 @@ def _clean_arrow(dataset: Any, job: _Job) -> Cleaned:
         if job.fresh or not entry.is_whole or not _has_run(job.run, fingerprint):
             _clean_into(entry, dataset, job, fingerprint)
         outcome = entry.outcome()
+        warn_of_roles(outcome.surprises)
         return Cleaned(entry.dataset(like=dataset), lambda: outcome, {})
 
 
@@ -261,8 +262,8 @@ def _clean_into(entry: Entry, dataset: Any, job: _Job, fingerprint: str) -> None
                 if window:
                     edits = mend(window, job.chosen.detoxifier, account)
                     table.add([found.row for found in window], edits)
-        warn_of_roles(surprises(job.roles, passages.heard))
-        outcome = account.outcome
+        said = surprises(job.roles, passages.heard)
+        outcome = replace(account.outcome, surprises=said)
         if folder is not None and original is not None:
             plan["fingerprint"] = fingerprint
             plan["columns"] = {} if passages.columns is None else dict(passages.columns.actions)

@@ -19,7 +19,7 @@ from trustydetox.detoxifier import Detoxifier
 from trustydetox.records import Record
 from trustydetox.report import RowCounts, Summary, render_page
 from trustydetox.roles import Passage
-from trustydetox.rows import Row
+from trustydetox.rows import Row, with_one_prompt
 
 MOST_REASONS = 1000
 """Quarantined rows that are remembered one by one; all of them are counted."""
@@ -35,11 +35,13 @@ class Outcome:
     counts: `read == written + dropped + quarantined`.
     report: the content of a run's `report.json`: numbers only.
     quarantined: the rows that couldn't be read and why, the first thousand of them.
+    surprises: what may surprise about the roles of a dataset that was read to its end.
     """
 
     counts: Counts
     report: Mapping[str, Any]
     quarantined: Mapping[int, str]
+    surprises: Sequence[str] = ()
 
     def to_json(self) -> str:
         """For `from_json`."""
@@ -53,6 +55,8 @@ class Outcome:
             counts=Counts(**found["counts"]),
             report=found["report"],
             quarantined={int(row): reason for row, reason in found["quarantined"].items()},
+            # A cache of before has none.
+            surprises=found.get("surprises", ()),
         )
 
 
@@ -158,12 +162,13 @@ def settle(
             account.set_aside(row, bad)
             settled.append(None)
         else:
-            settled.append(account.settle(row, passages, good))
+            together = with_one_prompt(row.values, passages, good)
+            settled.append(account.settle(row, passages, together))
     return settled
 
 
 def warn_of_roles(lines: Sequence[str]) -> None:
-    """Say what may surprise about the roles of a dataset that was read to its end."""
+    """Say what may surprise about the roles of a dataset."""
     for line in lines:
         warnings.warn(line, stacklevel=3)
 

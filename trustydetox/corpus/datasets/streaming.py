@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from trustydetox.corpus.choosing import Chosen
 from trustydetox.corpus.datasets.arrowrows import text_columns
-from trustydetox.corpus.datasets.mending import Account, Outcome, judge, settle, warn_of_bad_rows
-from trustydetox.corpus.reading import Found
+from trustydetox.corpus.datasets.mending import (
+    Account,
+    Outcome,
+    judge,
+    settle,
+    warn_of_bad_rows,
+    warn_of_roles,
+)
+from trustydetox.corpus.reading import Found, found_in, unread_roles
 from trustydetox.errors import InputError
 from trustydetox.records import Record
 from trustydetox.roles import Action, Passage
@@ -25,26 +33,36 @@ HEAD_ROWS = 100
 
 @dataclass
 class Stream:
-    """Cleans batches as they come; counts those of the pass that was begun last."""
+    """Cleans batches as they come; counts those of the pass that was begun last.
+
+    is_sure: whether no other column may hold text that was to be read.
+    heard: how many texts of each role there were.
+    """
 
     chosen: Chosen
     columns: Columns
+    is_sure: bool
     account: Account
+    heard: Counter[str] = field(default_factory=Counter)
     head: tuple[Sequence[Passage], Sequence[Record | str]] = ((), ())
 
     def __call__(self, batch: Mapping[str, list[Any]], numbers: Sequence[int]) -> dict[str, Any]:
         """The batch with its texts mended and without the rows that go."""
         if numbers[0] == 0:
             self.account = Account(self.chosen.recipe)
+            self.heard.clear()
         rows = [
             Row(number, None, b"", b"", {name: cells[at] for name, cells in batch.items()})
             for at, number in enumerate(numbers)
         ]
         was_good = not self.account.quarantined
-        window = [self._found(row) for row in rows]
+        was_read = not unread_roles(self.columns.roles, self.heard)
+        window = [found_in(row, self.columns, self.heard, is_sure=self.is_sure) for row in rows]
         edits = settle(window, self._results(window), self.account)
         if was_good:
             warn_of_bad_rows(self.account.quarantined)
+        if was_read:
+            warn_of_roles(unread_roles(self.columns.roles, self.heard))
         kept: list[Mapping[str, Any]] = []
         for row, changes in zip(rows, edits, strict=True):
             if changes is not None:
@@ -69,12 +87,6 @@ class Stream:
             self.head = (passages, results)
         return results
 
-    def _found(self, row: Row) -> Found:
-        try:
-            return Found(row, self.columns.read(row.values))
-        except InputError as error:
-            return Found(row, (), str(error))
-
 
 def stream_of(
     dataset: Any,
@@ -90,10 +102,12 @@ def stream_of(
     """
     kind = None if dataset._formatting is None else dataset._formatting.format_type
     dataset = dataset.with_format(None)
-    columns = _columns(dataset, fields)
+    known = _known(dataset)
+    columns = _columns(dataset, fields, known)
     stream = Stream(
         chosen,
         replace(columns, roles=roles, thresholds=thresholds),
+        bool(fields) or known is not None,
         Account(chosen.recipe),
     )
     cleaned = dataset.map(
@@ -106,12 +120,15 @@ def stream_of(
     return cleaned.with_format(kind), stream
 
 
-def _columns(dataset: Any, fields: Sequence[str]) -> Columns:
-    known = None
-    if dataset.features is not None:
-        texts = text_columns(dataset.features)
-        if None not in texts.values():
-            known = {name: bool(is_text) for name, is_text in texts.items()}
+def _known(dataset: Any) -> dict[str, bool] | None:
+    """The columns of a stream and whether each holds text; None where only its rows can tell."""
+    texts = text_columns(dataset.features or {})
+    if dataset.features is None or None in texts.values():
+        return None
+    return {name: bool(is_text) for name, is_text in texts.items()}
+
+
+def _columns(dataset: Any, fields: Sequence[str], known: Mapping[str, bool] | None) -> Columns:
     columns = choose_columns(fields, known, [])
     if columns is None:
         columns = choose_columns(fields, known, list(dataset.take(HEAD_ROWS)))

@@ -16,7 +16,7 @@ from trustydetox.corpus.runs.quarantine import Quarantine
 from trustydetox.corpus.runs.recordlines import record_line
 from trustydetox.errors import InputError
 from trustydetox.records import Record
-from trustydetox.rows import Columns, Row, Writer
+from trustydetox.rows import Columns, Row, Writer, with_one_prompt
 
 Observe = Callable[[int, str, Record, str], object]
 
@@ -107,11 +107,12 @@ class Settling:
         row, passages, reason = found
         tally = self._journal.tally
         tally["read"] += 1
-        good = [record for record in records if not isinstance(record, str)]
+        good: Sequence[Record] = [record for record in records if not isinstance(record, str)]
         if not reason and len(good) < len(records):
             reason = next(record for record in records if isinstance(record, str))
         if reason or columns is None:
             return self._set_aside(row, reason)
+        good = with_one_prompt(row.values, passages, good)
         fate = "written"
         if any(record.output is None for record in good):
             fate = "dropped"

@@ -18,7 +18,10 @@ REVIEWED = "review"
 
 
 class Decided:
-    """Answers for texts that were decided; a text that may not be edited is left to the engine.
+    """Answers for texts that were decided, and leaves all others to the engine.
+
+    Of a text that may not be edited only that it is kept is heard: what was made of an answer
+    must not mend the same words where a preference rejects them.
 
     decisions: original text -> what was decided of it.
     redaction: what the recipe puts in place of redacted spans.
@@ -33,7 +36,7 @@ class Decided:
 
     def submit(self, tasks: Sequence[Task], /) -> None:
         """Take a batch on."""
-        found = [self._decisions.get(task.text) if task.may_edit else None for task in tasks]
+        found = [self._of(task) for task in tasks]
         self._submitted.append(found)
         self._engine.submit([task for task, one in zip(tasks, found, strict=True) if one is None])
 
@@ -44,6 +47,11 @@ class Decided:
             next(answers) if one is None else result_line(self._record(one))
             for one in self._submitted.popleft()
         )
+
+    def _of(self, task: Task) -> Decision | None:
+        decision = self._decisions.get(task.text)
+        is_heard = task.may_edit or (decision is not None and decision.choice is Choice.KEEP)
+        return decision if is_heard else None
 
     def _record(self, decision: Decision) -> Record:
         was = decision.entry.record

@@ -16,6 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from trustydetox.corpus.engines.results import POLICY, SCORE_ONLY
 from trustydetox.corpus.runs.folder import REVIEW
 from trustydetox.corpus.runs.outputs import plain_errors
 from trustydetox.corpus.runs.recordlines import record_line
@@ -45,6 +46,25 @@ class Decision:
     reviewer: str
     at: str
     text: str | None = None
+
+    @property
+    def may_edit(self) -> bool:
+        """Whether the text that was looked at might have left otherwise than it came."""
+        record = self.entry.record
+        was_dropped = record.reason == POLICY and record.output is None
+        return record.reason != SCORE_ONLY and not was_dropped
+
+    @property
+    def waits(self) -> bool:
+        """Whether it says something of an edit that wasn't to be made."""
+        return not self.may_edit and self.choice in (Choice.EDIT, Choice.REJECT)
+
+    @property
+    def outcome(self) -> tuple[Choice, str | None]:
+        """What two decisions of one text must agree on."""
+        if self.choice is Choice.ACCEPT:
+            return self.choice, self.entry.record.output
+        return self.choice, self.text
 
 
 def review_line(entry: Entry, decision: Decision | None = None) -> str:
@@ -93,6 +113,11 @@ def read_decisions(path: Path, *, reviewer: str = "") -> Iterator[Decision]:
         if not is_whole or not decision.reviewer:
             lacks = "a reviewer" if is_whole else "`text` for edit, and only for edit"
             raise InputError(f"line {number} of {path}: a decision needs {lacks}")
+        if any("\ud800" <= sign <= "\udfff" for sign in text or ""):
+            raise InputError(
+                f"line {number} of {path}: `text` holds a lone surrogate, which no UTF-8 text can "
+                "hold: replace it"
+            )
         yield decision
 
 
@@ -120,14 +145,20 @@ def latest(decisions: Iterable[Decision]) -> dict[str, dict[Key, Decision]]:
 
 
 def settled(decisions: Iterable[Decision]) -> dict[str, Decision]:
-    """Original text -> what was decided of it; nothing where two decisions differ."""
+    """Original text -> what was decided of it; nothing where two decisions differ.
+
+    A text that was only scored, or dropped by a policy, has no edit: that this was right in one
+    place says nothing of the edit of the same text in another.
+    """
     found: dict[str, Decision] = {}
     open_texts: set[str] = set()
     for by_place in latest(decisions).values():
         for decision in by_place.values():
+            if decision.choice is Choice.ACCEPT and not decision.may_edit:
+                continue
             text = decision.entry.record.original
             known = found.setdefault(text, decision)
-            if (known.choice, known.text) != (decision.choice, decision.text):
+            if known.outcome != decision.outcome:
                 open_texts.add(text)
     return {text: decision for text, decision in found.items() if text not in open_texts}
 
@@ -157,6 +188,14 @@ def _random(seed: int) -> Callable[[Entry], float]:
     return place
 
 
+def _highest(
+    entries: Iterable[Entry], most: int | None, rank: Callable[[Entry], float]
+) -> list[Entry]:
+    if most is None:
+        return sorted(entries, key=rank, reverse=True)
+    return heapq.nlargest(most, entries, key=rank)
+
+
 def to_review(
     run: Path,
     *,
@@ -171,9 +210,14 @@ def to_review(
     by: `order`, `random`, `uncertain` (near the threshold, before or after, first) or
         `disagreement` (guide and check far apart first).
     most: of all but `order` so many are held in memory.
-    decided: where the texts stand that are left out.
+    decided: where the texts stand that are left out: of those drawn at random, which are the same
+        for a seed whatever was decided, else before the next are taken.
     """
     toxic = (one for one in read_records(run) if one.record.verdict is not Verdict.CLEAN)
+    if by == "random":
+        drawn = _highest(toxic, most, _random(seed))
+        yield from (one for one in drawn if one.key not in decided)
+        return
     entries = (one for one in toxic if one.key not in decided)
     if by == "order":
         for number, entry in enumerate(entries):
@@ -184,10 +228,5 @@ def to_review(
     ranks: Mapping[str, Callable[[Entry], float]] = {
         "uncertain": _uncertain(threshold),
         "disagreement": _disagreement,
-        "random": _random(seed),
     }
-    rank = ranks[by]
-    if most is None:
-        yield from sorted(entries, key=rank, reverse=True)
-    else:
-        yield from heapq.nlargest(most, entries, key=rank)
+    yield from _highest(entries, most, ranks[by])
