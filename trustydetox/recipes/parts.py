@@ -189,30 +189,30 @@ def _files_of(download: Download) -> dict[str, str]:
     return {f"{download.model}/{file.name}": _sha256(file) for file in files}
 
 
-def _folders(settings: Any, key: str = "") -> Iterator[str]:
+def _folders(settings: Any) -> Iterator[str]:
     """`embedded` and the folders that settings of steps name."""
-    if isinstance(settings, Mapping):
-        for inner, value in settings.items():
-            yield from _folders(value, inner)
-    elif isinstance(settings, list | tuple):
-        for value in settings:
-            yield from _folders(value, key)
-    elif isinstance(settings, str) and (key in _LOADERS or key in _BUILT_ON):
-        yield settings
-    elif key == "view" and settings == "detection":
-        yield EMBEDDED
+    for key, value in _named(settings):
+        if key in _LOADERS or key in _BUILT_ON:
+            yield value
+        elif (key, value) == ("view", "detection"):
+            yield EMBEDDED
 
 
-def _paths(settings: Any, key: str = "") -> Iterator[str]:
+def _paths(settings: Any) -> Iterator[str]:
     """The files that settings of steps name, as that of recorded scores."""
+    return (name for key, name in _named(settings) if key == "path" and Path(name).is_file())
+
+
+def _named(settings: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Each text in the settings of steps, however deep, behind the name of its setting."""
     if isinstance(settings, Mapping):
         for inner, value in settings.items():
-            yield from _paths(value, inner)
+            yield from _named(value, inner)
     elif isinstance(settings, list | tuple):
         for value in settings:
-            yield from _paths(value)
-    elif isinstance(settings, str) and key == "path" and Path(settings).is_file():
-        yield settings
+            yield from _named(value, key)
+    elif isinstance(settings, str):
+        yield key, settings
 
 
 def _sha256(path: Path) -> str:

@@ -144,9 +144,11 @@ def check_prepared(prepared: Any, rows: Any, args: SFTConfig, config: Any) -> No
 
 
 def _longest(prepared: Any) -> int:
-    """Most tokens of a row."""
+    """Most tokens of a row; 0 where the rows aren't tokens yet, as those of a collator's own."""
     import pyarrow.compute
 
+    if "input_ids" not in prepared.column_names:
+        return 0
     columns = (part["input_ids"] for part in prepared.with_format("arrow").iter(10_000))
     sizes = (pyarrow.compute.max(pyarrow.compute.list_value_length(one)) for one in columns)
     return max((size.as_py() or 0 for size in sizes), default=0)
