@@ -176,7 +176,7 @@ class CleanedTable:
         import pyarrow as pa
         from datasets import Dataset, Features
 
-        features = Features({name: undecoded(self._features[name])})
+        features = Features({name: self._features[name]})
         encoded = Dataset.from_dict({name: list(cells.values())}, features=features)
         fresh = encoded.data.column(name).cast(column.type).combine_chunks()
         pieces: list[Any] = []
