@@ -204,13 +204,13 @@ def _paths(settings: Any) -> Iterator[str]:
 
 
 def _named(settings: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    """Each text in the settings of steps, however deep, behind the name of its setting."""
+    """Each text in the settings of steps, however deep, behind its name; in lists it has none."""
     if isinstance(settings, Mapping):
         for inner, value in settings.items():
             yield from _named(value, inner)
     elif isinstance(settings, list | tuple):
         for value in settings:
-            yield from _named(value, key)
+            yield from _named(value)
     elif isinstance(settings, str):
         yield key, settings
 
