@@ -401,10 +401,10 @@ def test_a_completion_may_hold_any_line_break(serve: Serve) -> None:
     assert list(stream(serve(Replay([event]).app), "openai")) == [text]
 
 
-@pytest.mark.parametrize("protocol", ["openai", "caikit-grpc"])
+@pytest.mark.parametrize(
+    "protocol", ["openai", pytest.param("caikit-grpc", marks=pytest.mark.needs("grpc"))]
+)
 def test_a_prompt_that_no_server_can_be_sent_is_refused_without_showing_it(protocol: str) -> None:
-    if protocol == "caikit-grpc":
-        pytest.importorskip("grpc")
     with pytest.raises(InputError, match="character 14 of this one is half") as caught:
         complete("http://127.0.0.1:9", protocol, "secretword caf\udce9")
     assert "secretword" not in str(caught.value)
